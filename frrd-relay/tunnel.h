@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The datapath floor: kernel interfaces that relayd creates, checks, repairs,
+ * adopts and removes. Nothing here knows what a vty, a YANG node or zebra is;
+ * nothing above here speaks netlink.
+ */
+#ifndef _RELAY_TUNNEL_H
+#define _RELAY_TUNNEL_H
+
+#include <zebra.h>
+
+#include "hook.h"
+#include "prefix.h"
+#include "if.h"
+#include "compat.h"
+
+struct tunnel;
+struct tunnel_ops;
+
+enum tunnel_direction {
+	TUNNEL_DIR_BOTH,
+	TUNNEL_DIR_RECEIVE,  /* 4->6 only */
+	TUNNEL_DIR_TRANSMIT, /* 6->4 only */
+};
+
+/* What a check says; `pending` = not known yet, `off` = not asked for. */
+enum tunnel_check {
+	TUNNEL_CHECK_PENDING,
+	TUNNEL_CHECK_OK,
+	TUNNEL_CHECK_FAILED,
+	TUNNEL_CHECK_OFF,
+};
+
+/* Parameters of one tunnel, all decided by the configuration. */
+struct tunnel_params {
+	char owner[IFNAMSIZ];  /* relay's name; marks what is ours */
+	char ifname[IFNAMSIZ]; /* kernel interface to create */
+	struct in_addr source;
+	struct in_addr transmit_source; /* equals source when not configured */
+	enum tunnel_direction direction;
+	uint8_t ttl;
+	uint32_t mtu; /* inner MTU, octets */
+	struct prefix_ipv6 *addrs;
+	size_t naddrs;
+	bool self_test;
+};
+
+#define TUNNEL_DETAIL_LEN 160
+
+/*
+ * State of one tunnel as last seen. Owned by the tunnel; read only for the
+ * relay. A check that fails has one clear line in `detail` that names the cause
+ * (interface, sysctl, errno text).
+ */
+struct tunnel_status {
+	const char *datapath; /* "sit", ...; what runs, "none" if nothing */
+	ifindex_t ifindex;    /* 0 while the interface does not exist */
+	bool datapath_error;  /* can't be created or repaired: detail says why */
+	enum tunnel_check interface; /* exists, ours, parameters as set */
+	bool interface_down;	     /* refines a failed `interface` check: it exists, but is not up */
+	enum tunnel_check source;
+	enum tunnel_check forwarding;
+	enum tunnel_check self_test;
+	char detail[TUNNEL_DETAIL_LEN];
+	/* something that works less well than configured, "" when none */
+	char note[TUNNEL_DETAIL_LEN];
+};
+
+struct tunnel_drop {
+	const char *reason;
+	uint64_t packets;
+};
+
+#define TUNNEL_DROPS_MAX 16
+struct tunnel_counters {
+	uint64_t rx_packets, rx_bytes; /* 4->6, inner packets that came out */
+	uint64_t tx_packets, tx_bytes; /* 6->4 */
+	struct tunnel_drop drops[TUNNEL_DROPS_MAX];
+	size_t ndrops;
+};
+
+/*
+ * One kind of datapath. Every operation returns 0 or -errno; on error
+ * tunnel->status says the cause. All run on the main thread and never block on
+ * the network.
+ */
+struct tunnel_ops {
+	const char *name;
+	/* bring kernel objects to what params say; adopt what a former run of
+	 * relayd left; idempotent */
+	int (*create)(struct tunnel *tun);
+	/* compare kernel to params, fill status.{interface,source,forwarding} */
+	int (*check)(struct tunnel *tun);
+	/* put right what check found changed by someone else; logs it */
+	int (*repair)(struct tunnel *tun);
+	/* take away all that create made, and nothing else */
+	int (*remove)(struct tunnel *tun);
+	/* send one in-band probe (see selftest.c); its coming out is reported
+	 * through tunnel_self_test_seen() */
+	int (*self_test)(struct tunnel *tun, uint32_t seq);
+	int (*counters)(struct tunnel *tun, struct tunnel_counters *out);
+};
+
+struct tunnel {
+	const struct tunnel_ops *ops;
+	struct tunnel_params params;
+	struct tunnel_status status;
+	bool created; /* create has succeeded and remove was not called */
+	void *priv;   /* the kind's own state */
+	/* called (main thread, from an event, never re-entrantly from an
+	 * operation) whenever `status` changed */
+	void (*changed)(struct tunnel *tun, void *arg);
+	void *arg;
+	struct event *t_check;
+	struct event *t_notify;
+	struct tunnel_status notified;
+	/* self-test bookkeeping, selftest.c's own */
+	uint32_t st_seq, st_seen_seq;
+	unsigned int st_lost; /* consecutive losses */
+	struct event *t_self_test;
+	uint64_t st_sent, st_seen;
+	uint16_t st_id;
+};
+
+/*
+ * tunnel_init(): opens netlink sockets, reads the journal of a former run
+ * (FILE under vty_dir) and starts the link monitor. privs: relayd's privileges,
+ * raised only around calls that need them. Returns 0 or -errno.
+ */
+struct zebra_privs_t;
+int tunnel_init(struct event_loop *loop, struct zebra_privs_t *privs,
+		const char *vty_dir);
+/*
+ * Called once after the configuration has been read: whatever the journal names
+ * and no tunnel has adopted is taken away.
+ */
+void tunnel_sweep(void);
+void tunnel_fini(void);
+
+/*
+ * tunnel_new() copies params. Nothing is touched in the kernel until
+ * tunnel_start(). A start that fails is retried by the tunnel itself each
+ * second; status says why it failed.
+ */
+struct tunnel *tunnel_new(const struct tunnel_ops *ops,
+			  const struct tunnel_params *params,
+			  void (*changed)(struct tunnel *, void *), void *arg);
+void tunnel_start(struct tunnel *tun);
+/*
+ * Applies new params. Changes what can be changed in place (ttl, mtu,
+ * addresses, direction, transmit source, self_test) and re-creates the interface otherwise.
+ */
+void tunnel_update(struct tunnel *tun, const struct tunnel_params *params);
+/* Removes kernel objects now, frees the tunnel. */
+void tunnel_delete(struct tunnel **tun);
+
+/* An interface of that name exists in the kernel and is not one of ours. */
+bool tunnel_ifname_foreign(const char *ifname);
+
+const char *tunnel_check_str(enum tunnel_check check);
+
+extern const struct tunnel_ops tunnel_sit_ops;
+
+/* ---- links as the kernel has them, for track interface and others ---- */
+
+struct tunnel_link {
+	char name[IFNAMSIZ];
+	ifindex_t ifindex;
+	bool up;	/* IFF_UP */
+	bool operative; /* IFF_UP and IFF_RUNNING/LOWER_UP, operstate up or unknown */
+};
+
+/* NULL when no such interface. Valid until the next event. */
+const struct tunnel_link *tunnel_link_lookup(const char *ifname);
+/* A link appeared, changed or went; link->ifindex is 0 when it went. */
+DECLARE_HOOK(tunnel_link_change, (const struct tunnel_link *link), (link));
+
+#endif /* _RELAY_TUNNEL_H */
