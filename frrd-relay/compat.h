@@ -20,9 +20,13 @@
 _Static_assert(MULTIPATH_NUM == 256,
 	       "FRR headers configured with another --enable-multipath than the distribution's libfrr");
 
-/* FRR 8.4 names: thread_add_timer() and friends; 10.x: event_add_timer(). */
-#define event_loop	     thread_master
-#define event		     thread
+/*
+ * FRR 10 renamed struct thread and thread_add_timer() to struct event and
+ * event_add_timer(). `event` is also a member name in libfrr, so the struct
+ * gets a name of its own here.
+ */
+#define frr_loop	     thread_master
+#define frr_event	     thread
 #define EVENT_ARG(ev)	     THREAD_ARG(ev)
 #define EVENT_FD(ev)	     THREAD_FD(ev)
 #define EVENT_OFF(ev)	     THREAD_OFF(ev)

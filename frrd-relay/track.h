@@ -86,16 +86,16 @@ struct track {
 	enum track_state state; /* after delays: what users see */
 	uint32_t transitions;	/* up <-> down, init -> first does not count */
 	time_t since;		/* wall clock, seconds */
-	struct event *t_delay;
+	struct frr_event *t_delay;
 	char detail[96]; /* why it is down, "" when up */
 };
 int track_cmp(const struct track *a, const struct track *b);
 DECLARE_RBTREE_UNIQ(track_tree, struct track, item, track_cmp);
 extern struct track_tree_head track_tree[1];
-extern struct event_loop *track_loop;
+extern struct frr_loop *track_loop;
 extern struct zebra_privs_t *track_privs;
 
-void track_init(struct event_loop *loop, struct zebra_privs_t *privs);
+void track_init(struct frr_loop *loop, struct zebra_privs_t *privs);
 void track_fini(void);
 
 struct track *track_lookup(uint16_t id);

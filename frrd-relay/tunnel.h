@@ -111,13 +111,13 @@ struct tunnel {
 	 * operation) whenever `status` changed */
 	void (*changed)(struct tunnel *tun, void *arg);
 	void *arg;
-	struct event *t_check;
-	struct event *t_notify;
+	struct frr_event *t_check;
+	struct frr_event *t_notify;
 	struct tunnel_status notified;
 	/* self-test bookkeeping, selftest.c's own */
 	uint32_t st_seq, st_seen_seq;
 	unsigned int st_lost; /* consecutive losses */
-	struct event *t_self_test;
+	struct frr_event *t_self_test;
 	uint64_t st_sent, st_seen;
 	uint16_t st_id;
 };
@@ -128,7 +128,7 @@ struct tunnel {
  * raised only around calls that need them. Returns 0 or -errno.
  */
 struct zebra_privs_t;
-int tunnel_init(struct event_loop *loop, struct zebra_privs_t *privs,
+int tunnel_init(struct frr_loop *loop, struct zebra_privs_t *privs,
 		const char *vty_dir);
 /*
  * Called once after the configuration has been read: whatever the journal names
