@@ -1,0 +1,697 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A relay's life.
+ *
+ * Three things go on, each with one place:
+ *
+ *   evaluate()      gathers the facts, asks relay_health_decide(), records a
+ *                   change and starts or stops `delay up`;
+ *   sync_routes()   brings zebra to what the state and the routes' tracks want;
+ *   sync_tunnel()   brings the tunnel to what the configuration wants.
+ *
+ * On the way down routes go first and at once; the tunnel follows when the
+ * drain time is over. On the way up the tunnel comes first, and routes wait for
+ * the verdict. Everything runs on the main thread.
+ */
+#include <zebra.h>
+
+#include "log.h"
+
+#include "relay.h"
+#include "relay_debug.h"
+#include "relay_memory.h"
+#include "relay_zebra.h"
+
+DEFINE_MTYPE_STATIC(RELAYD, RELAY, "Relay");
+DEFINE_HOOK(relay_status_change,
+	    (const struct relay *relay, enum relay_oper old), (relay, old));
+
+/* Zebra answers within milliseconds; after this long an operator is told. */
+#define RELAY_CONFIRM_S 5
+
+struct relay_tree_head relay_tree[1] = {INIT_RBTREE_UNIQ(relay_tree[0])};
+/* Draining after `no relay`. A new relay may have the same name. */
+static struct relay_tree_head removed_tree[1] = {
+	INIT_RBTREE_UNIQ(removed_tree[0])};
+
+static struct frr_loop *relay_loop;
+static bool stopping;
+static struct frr_event *t_stop;
+static void (*stop_done)(void);
+
+static void evaluate(struct relay *relay);
+static void sync_tunnel(struct relay *relay);
+
+int relay_cmp(const struct relay *a, const struct relay *b)
+{
+	return strcmp(a->cfg.name, b->cfg.name);
+}
+
+/* --------------------------------------------------------- configuration */
+
+void relay_config_defaults(struct relay_config *cfg)
+{
+	memset(cfg, 0, sizeof(*cfg));
+	cfg->direction = TUNNEL_DIR_BOTH;
+	cfg->datapath = RELAY_DATAPATH_AUTO;
+	cfg->ttl = RELAY_TTL_DEFAULT;
+	cfg->mtu = RELAY_MTU_DEFAULT;
+	cfg->drain_time_s = RELAY_DRAIN_DEFAULT_S;
+	cfg->self_test = true;
+}
+
+const char *relay_config_ifname(const struct relay_config *cfg)
+{
+	return cfg->ifname[0] ? cfg->ifname : cfg->name;
+}
+
+/* 4->6 traffic follows the IPv4 prefix, 6->4 traffic the IPv6 one. */
+static bool direction_serves(enum tunnel_direction dir, const struct prefix *p)
+{
+	switch (dir) {
+	case TUNNEL_DIR_BOTH:
+		return true;
+	case TUNNEL_DIR_RECEIVE:
+		return p->family == AF_INET;
+	case TUNNEL_DIR_TRANSMIT:
+		return p->family == AF_INET6;
+	}
+	assert(!"unknown direction");
+}
+
+static const char *const mode_6to4_routes[] = {"192.88.99.0/24", "2002::/16"};
+
+size_t relay_config_routes(const struct relay_config *cfg,
+			   struct relay_route_config *out)
+{
+	struct relay_route_config route;
+	size_t n = 0;
+
+	for (size_t i = 0; i < cfg->nroutes; i++)
+		if (direction_serves(cfg->direction, &cfg->routes[i].prefix))
+			out[n++] = cfg->routes[i];
+	if (cfg->nroutes || cfg->mode != RELAY_MODE_6TO4)
+		return n;
+
+	for (size_t i = 0; i < array_size(mode_6to4_routes); i++) {
+		memset(&route, 0, sizeof(route));
+		route.distance = RELAY_DISTANCE_DEFAULT;
+		str2prefix(mode_6to4_routes[i], &route.prefix);
+		if (direction_serves(cfg->direction, &route.prefix))
+			out[n++] = route;
+	}
+	return n;
+}
+
+static bool config_complete(const struct relay_config *cfg)
+{
+	return cfg->mode != RELAY_MODE_NONE && cfg->has_source;
+}
+
+static const struct tunnel_ops *config_tunnel_ops(const struct relay_config *cfg)
+{
+	switch (cfg->mode) {
+	case RELAY_MODE_NONE:
+		return NULL;
+	case RELAY_MODE_6TO4:
+		return &tunnel_sit_ops;
+	}
+	assert(!"unknown mode");
+}
+
+/* params->addrs points into cfg; tunnel_new() and tunnel_update() copy. */
+static void config_tunnel_params(struct relay_config *cfg,
+				 struct tunnel_params *params)
+{
+	memset(params, 0, sizeof(*params));
+	strlcpy(params->owner, cfg->name, sizeof(params->owner));
+	strlcpy(params->ifname, relay_config_ifname(cfg),
+		sizeof(params->ifname));
+	params->source = cfg->source;
+	params->transmit_source =
+		cfg->has_transmit_source ? cfg->transmit_source : cfg->source;
+	params->direction = cfg->direction;
+	params->ttl = cfg->ttl;
+	params->mtu = cfg->mtu;
+	params->addrs = cfg->addrs;
+	params->naddrs = cfg->naddrs;
+	params->self_test = cfg->self_test;
+}
+
+/* ---------------------------------------------------------------- routes */
+
+static bool route_track_up(const struct relay_route_config *cfg)
+{
+	struct track *trk;
+
+	if (!cfg->track)
+		return true;
+	trk = track_lookup(cfg->track);
+	return trk && trk->state == TRACK_STATE_UP;
+}
+
+static void route_withdraw(struct relay_route *route)
+{
+	route->wanted = false;
+	if (!route->sent)
+		return;
+	relay_zebra_route_delete(&route->cfg);
+	route->sent = route->installed = false;
+	route->note = NULL;
+}
+
+static void withdraw_all(struct relay *relay)
+{
+	for (size_t i = 0; i < relay->nroutes; i++)
+		route_withdraw(&relay->routes[i]);
+}
+
+static bool any_sent(const struct relay *relay)
+{
+	for (size_t i = 0; i < relay->nroutes; i++)
+		if (relay->routes[i].sent)
+			return true;
+	return false;
+}
+
+static void confirm_expired(struct frr_event *ev)
+{
+	struct relay *relay = EVENT_ARG(ev);
+	struct relay_route *route;
+
+	for (size_t i = 0; i < relay->nroutes; i++) {
+		route = &relay->routes[i];
+		if (!route->sent || route->installed || route->note)
+			continue;
+		route->note = "zebra has not confirmed it";
+		zlog_warn("relay %s: zebra has not confirmed route %pFX for %d s",
+			  relay->cfg.name, &route->cfg.prefix, RELAY_CONFIRM_S);
+	}
+}
+
+static void sync_routes(struct relay *relay)
+{
+	ifindex_t ifindex = relay_ifindex(relay);
+	struct relay_route *route;
+	bool up = relay->oper == RELAY_OPER_UP && ifindex, added = false;
+
+	for (size_t i = 0; i < relay->nroutes; i++) {
+		route = &relay->routes[i];
+		route->wanted = up && route_track_up(&route->cfg);
+		if (!route->wanted) {
+			route_withdraw(route);
+			continue;
+		}
+		if (route->sent && route->sent_ifindex == ifindex)
+			continue;
+		if (relay_zebra_route_add(&route->cfg, ifindex) == 0) {
+			route->sent = added = true;
+			route->sent_ifindex = ifindex;
+			route->installed = false;
+			route->note = NULL;
+		}
+	}
+	if (added) {
+		EVENT_OFF(relay->t_confirm);
+		event_add_timer(relay_loop, confirm_expired, relay,
+				RELAY_CONFIRM_S, &relay->t_confirm);
+	}
+}
+
+static bool route_config_same(const struct relay_route_config *a,
+			      const struct relay_route_config *b)
+{
+	return prefix_same(&a->prefix, &b->prefix) && a->tag == b->tag &&
+	       a->distance == b->distance && a->metric == b->metric;
+}
+
+/* Takes over the configured routes; what stays the same is not touched. */
+static void configure_routes(struct relay *relay)
+{
+	struct relay_route_config cfg[RELAY_ROUTES_MAX];
+	struct relay_route old[RELAY_ROUTES_MAX];
+	size_t nold = relay->nroutes, n = relay_config_routes(&relay->cfg, cfg);
+
+	memcpy(old, relay->routes, sizeof(old));
+	memset(relay->routes, 0, sizeof(relay->routes));
+	relay->nroutes = n;
+	for (size_t i = 0; i < n; i++) {
+		relay->routes[i].cfg = cfg[i];
+		for (size_t j = 0; j < nold; j++) {
+			if (!prefix_same(&old[j].cfg.prefix, &cfg[i].prefix))
+				continue;
+			/* a changed attribute is sent as a new ROUTE_ADD,
+			 * which replaces: no gap */
+			if (route_config_same(&old[j].cfg, &cfg[i])) {
+				relay->routes[i] = old[j];
+				relay->routes[i].cfg = cfg[i];
+			} else if (old[j].sent && old[j].cfg.distance !=
+							  cfg[i].distance) {
+				/* zebra keeps a route of another distance as a
+				 * second entry of the same client */
+				route_withdraw(&old[j]);
+			}
+			old[j].sent = false;
+			break;
+		}
+	}
+	for (size_t j = 0; j < nold; j++)
+		route_withdraw(&old[j]);
+}
+
+/* ----------------------------------------------------------------- drain */
+
+static void drain_over(struct frr_event *ev)
+{
+	struct relay *relay = EVENT_ARG(ev);
+
+	relay->draining = false;
+	evaluate(relay);
+	sync_tunnel(relay);
+}
+
+static void drain_start(struct relay *relay)
+{
+	if (!relay->cfg.drain_time_s)
+		return;
+	relay->draining = true;
+	EVENT_OFF(relay->t_drain);
+	event_add_timer(relay_loop, drain_over, relay, relay->cfg.drain_time_s,
+			&relay->t_drain);
+}
+
+static void drain_cancel(struct relay *relay)
+{
+	relay->draining = false;
+	EVENT_OFF(relay->t_drain);
+}
+
+/* ---------------------------------------------------------------- verdict */
+
+static void delay_over(struct frr_event *ev)
+{
+	struct relay *relay = EVENT_ARG(ev);
+
+	relay->delay_passed = true;
+	evaluate(relay);
+}
+
+static void gather_facts(const struct relay *relay, struct relay_facts *facts)
+{
+	struct track *trk;
+
+	memset(facts, 0, sizeof(*facts));
+	facts->enabled = relay->cfg.enabled && !relay->removed && !stopping;
+	facts->complete = config_complete(&relay->cfg);
+	facts->maintenance = relay->cfg.maintenance;
+	facts->draining = relay->draining;
+	facts->zebra = relay_zebra_connected();
+	facts->exists = relay_ifindex(relay) != 0;
+	facts->tun = relay->tun ? &relay->tun->status : NULL;
+	facts->track = relay->cfg.track;
+	if (facts->track) {
+		trk = track_lookup(facts->track);
+		facts->track_state = trk ? trk->state : TRACK_STATE_DOWN;
+		facts->track_detail = trk ? trk->detail : "missing";
+	}
+	facts->delay_passed = relay->delay_passed;
+}
+
+static void record(struct relay *relay, const struct relay_verdict *verdict)
+{
+	enum relay_oper old = relay->oper;
+	bool changed = old != verdict->oper || relay->reason != verdict->reason;
+
+	strlcpy(relay->detail, verdict->detail, sizeof(relay->detail));
+	if (!changed)
+		return;
+
+	relay->oper = verdict->oper;
+	relay->reason = verdict->reason;
+	if (old != relay->oper) {
+		relay->since = time(NULL);
+		relay->transitions++;
+	}
+	relay_history_add(&relay->history, time(NULL), old, relay->oper,
+			  relay->reason, relay->detail);
+	zlog_notice("relay %s: %s -> %s, %s%s%s", relay->cfg.name,
+		    relay_oper_str(old), relay_oper_str(relay->oper),
+		    relay_reason_str(relay->reason), relay->detail[0] ? ": " : "",
+		    relay->detail);
+	/* Withdrawal is immediate: zebra hears before anyone else does. */
+	sync_routes(relay);
+	hook_call(relay_status_change, relay, old);
+}
+
+static void evaluate(struct relay *relay)
+{
+	struct relay_verdict verdict;
+	struct relay_facts facts;
+
+	gather_facts(relay, &facts);
+	relay_health_decide(&facts, &verdict);
+
+	if (!verdict.healthy) {
+		EVENT_OFF(relay->t_delay);
+		relay->delay_passed = false;
+	} else if (!relay->delay_passed) {
+		if (!relay->cfg.delay_up_s) {
+			relay->delay_passed = facts.delay_passed = true;
+			relay_health_decide(&facts, &verdict);
+		} else if (!relay->t_delay) {
+			event_add_timer(relay_loop, delay_over, relay,
+					relay->cfg.delay_up_s,
+					&relay->t_delay);
+		}
+	}
+	record(relay, &verdict);
+	sync_routes(relay);
+}
+
+static void tunnel_changed(struct tunnel *tun, void *arg)
+{
+	evaluate(arg);
+}
+
+/* ----------------------------------------------------------------- tunnel */
+
+static void relay_free(struct relay *relay)
+{
+	EVENT_OFF(relay->t_drain);
+	EVENT_OFF(relay->t_delay);
+	EVENT_OFF(relay->t_confirm);
+	tunnel_delete(&relay->tun);
+	relay_history_free(&relay->history);
+	XFREE(MTYPE_RELAY, relay);
+}
+
+/*
+ * What a removed relay still drains ends at once when a new one needs its
+ * interface name, its tunnel source or its name.
+ */
+static void removed_give_way(const struct relay *relay)
+{
+	struct relay *old;
+
+	frr_each_safe (relay_tree, removed_tree, old) {
+		if (strcmp(relay_config_ifname(&old->cfg),
+			   relay_config_ifname(&relay->cfg)) &&
+		    old->cfg.source.s_addr != relay->cfg.source.s_addr)
+			continue;
+		relay_tree_del(removed_tree, old);
+		relay_free(old);
+	}
+}
+
+static void sync_tunnel(struct relay *relay)
+{
+	bool wanted = relay->cfg.enabled && !relay->removed && !stopping &&
+		      config_complete(&relay->cfg);
+	const struct tunnel_ops *ops = config_tunnel_ops(&relay->cfg);
+	struct tunnel_params params;
+
+	if (!wanted) {
+		if (relay->draining || stopping)
+			return;
+		tunnel_delete(&relay->tun);
+		if (relay->removed) {
+			relay_tree_del(removed_tree, relay);
+			relay_free(relay);
+		}
+		return;
+	}
+
+	config_tunnel_params(&relay->cfg, &params);
+	if (relay->tun && relay->tun->ops != ops) {
+		withdraw_all(relay);
+		tunnel_delete(&relay->tun);
+	}
+	if (!relay->tun) {
+		removed_give_way(relay);
+		relay->tun = tunnel_new(ops, &params, tunnel_changed, relay);
+		tunnel_start(relay->tun);
+		return;
+	}
+	/* Another interface or local address means a new interface: routes
+	 * first, then the address. */
+	if (strcmp(relay->tun->params.ifname, params.ifname) ||
+	    relay->tun->params.source.s_addr != params.source.s_addr) {
+		withdraw_all(relay);
+		removed_give_way(relay);
+	}
+	tunnel_update(relay->tun, &params);
+}
+
+/* ------------------------------------------------- configure and remove */
+
+struct relay *relay_lookup(const char *name)
+{
+	struct relay ref;
+
+	strlcpy(ref.cfg.name, name, sizeof(ref.cfg.name));
+	return relay_tree_find(relay_tree, &ref);
+}
+
+struct relay *relay_configure(const struct relay_config *cfg)
+{
+	struct relay *relay = relay_lookup(cfg->name);
+	bool was_serving, rests;
+
+	if (!relay) {
+		relay = XCALLOC(MTYPE_RELAY, sizeof(*relay));
+		relay->cfg = *cfg;
+		relay->oper = RELAY_OPER_DISABLED;
+		relay->reason = RELAY_REASON_SHUTDOWN;
+		relay->since = time(NULL);
+		relay_tree_add(relay_tree, relay);
+	}
+
+	was_serving = any_sent(relay);
+	relay->cfg = *cfg;
+	rests = !cfg->enabled || cfg->maintenance;
+	if (rests && was_serving) {
+		withdraw_all(relay);
+		drain_start(relay);
+	} else if (!rests) {
+		drain_cancel(relay);
+	}
+	if (relay->t_delay) {
+		/* a changed `delay up` counts from now */
+		EVENT_OFF(relay->t_delay);
+	}
+	configure_routes(relay);
+	sync_tunnel(relay);
+	evaluate(relay);
+	return relay;
+}
+
+void relay_remove(const char *name)
+{
+	struct relay *relay = relay_lookup(name);
+
+	if (!relay)
+		return;
+	relay_tree_del(relay_tree, relay);
+	relay->removed = true;
+	if (any_sent(relay)) {
+		withdraw_all(relay);
+		drain_start(relay);
+	}
+	/* a namesake that already drains ends now */
+	removed_give_way(relay);
+	relay_tree_add(removed_tree, relay);
+	evaluate(relay);
+	sync_tunnel(relay);
+}
+
+/* ------------------------------------------------------------------ news */
+
+static int on_track_change(struct track *trk, enum track_state old)
+{
+	struct relay *relay;
+	bool mine;
+
+	frr_each (relay_tree, relay_tree, relay) {
+		mine = relay->cfg.track == trk->cfg.id;
+		for (size_t i = 0; !mine && i < relay->nroutes; i++)
+			mine = relay->routes[i].cfg.track == trk->cfg.id;
+		if (mine)
+			evaluate(relay);
+	}
+	return 0;
+}
+
+void relay_zebra_session(bool connected)
+{
+	struct relay *relay;
+
+	frr_each (relay_tree, relay_tree, relay) {
+		if (!connected) {
+			for (size_t i = 0; i < relay->nroutes; i++) {
+				relay->routes[i].sent = false;
+				relay->routes[i].installed = false;
+				relay->routes[i].note = NULL;
+			}
+		}
+		evaluate(relay);
+	}
+}
+
+void relay_zebra_route_note(const struct prefix *p, bool installed,
+			    const char *note)
+{
+	struct relay_route *route;
+	struct relay *relay;
+
+	frr_each (relay_tree, relay_tree, relay) {
+		for (size_t i = 0; i < relay->nroutes; i++) {
+			route = &relay->routes[i];
+			if (!route->sent || !prefix_same(&route->cfg.prefix, p))
+				continue;
+			route->installed = installed;
+			route->note = note;
+			return;
+		}
+	}
+}
+
+/* -------------------------------------------------------------- counters */
+
+int relay_counters(struct relay *relay, struct tunnel_counters *out)
+{
+	struct tunnel_counters *base = &relay->cleared;
+	int ret;
+
+	memset(out, 0, sizeof(*out));
+	if (!relay->tun || !relay->tun->created)
+		return 0;
+	ret = relay->tun->ops->counters(relay->tun, out);
+	if (ret < 0)
+		return ret;
+
+	/* a new interface counts from zero again */
+	if (out->rx_packets < base->rx_packets ||
+	    out->tx_packets < base->tx_packets)
+		memset(base, 0, sizeof(*base));
+	out->rx_packets -= base->rx_packets;
+	out->rx_bytes -= base->rx_bytes;
+	out->tx_packets -= base->tx_packets;
+	out->tx_bytes -= base->tx_bytes;
+	for (size_t i = 0; i < out->ndrops; i++)
+		for (size_t j = 0; j < base->ndrops; j++)
+			if (!strcmp(out->drops[i].reason, base->drops[j].reason))
+				out->drops[i].packets -=
+					MIN(base->drops[j].packets,
+					    out->drops[i].packets);
+	return 0;
+}
+
+void relay_counters_clear(struct relay *relay)
+{
+	memset(&relay->cleared, 0, sizeof(relay->cleared));
+	if (relay->tun && relay->tun->created)
+		relay->tun->ops->counters(relay->tun, &relay->cleared);
+}
+
+/* --------------------------------------------------------------- accessors */
+
+const char *relay_mode_str(enum relay_mode mode)
+{
+	switch (mode) {
+	case RELAY_MODE_NONE:
+		return "none";
+	case RELAY_MODE_6TO4:
+		return "6to4";
+	}
+	assert(!"unknown mode");
+}
+
+const char *relay_datapath_str(const struct relay *relay)
+{
+	return relay->tun ? relay->tun->status.datapath : "none";
+}
+
+ifindex_t relay_ifindex(const struct relay *relay)
+{
+	return relay->tun ? relay->tun->status.ifindex : 0;
+}
+
+enum tunnel_check relay_check_interface(const struct relay *relay)
+{
+	return relay->tun ? relay->tun->status.interface : TUNNEL_CHECK_PENDING;
+}
+
+enum tunnel_check relay_check_source(const struct relay *relay)
+{
+	return relay->tun ? relay->tun->status.source : TUNNEL_CHECK_PENDING;
+}
+
+enum tunnel_check relay_check_forwarding(const struct relay *relay)
+{
+	return relay->tun ? relay->tun->status.forwarding
+			  : TUNNEL_CHECK_PENDING;
+}
+
+enum tunnel_check relay_check_self_test(const struct relay *relay)
+{
+	if (!relay->cfg.self_test)
+		return TUNNEL_CHECK_OFF;
+	return relay->tun ? relay->tun->status.self_test : TUNNEL_CHECK_PENDING;
+}
+
+const char *relay_note(const struct relay *relay)
+{
+	return relay->tun ? relay->tun->status.note : "";
+}
+
+/* ------------------------------------------------------------ start, stop */
+
+void relay_init(struct frr_loop *loop)
+{
+	relay_loop = loop;
+	hook_register(track_change, on_track_change);
+}
+
+static void stop_finish(struct frr_event *ev)
+{
+	struct relay *relay;
+
+	EVENT_OFF(t_stop);
+	while ((relay = relay_tree_pop(relay_tree)))
+		relay_free(relay);
+	while ((relay = relay_tree_pop(removed_tree)))
+		relay_free(relay);
+	hook_unregister(track_change, on_track_change);
+	stop_done();
+}
+
+void relay_stop(void (*done)(void))
+{
+	struct relay *relay;
+	uint16_t drain_s = 0;
+
+	if (stopping) {
+		zlog_notice("second signal: draining ends now");
+		stop_finish(NULL);
+		return;
+	}
+	stopping = true;
+	stop_done = done;
+
+	frr_each (relay_tree, relay_tree, relay) {
+		if (any_sent(relay)) {
+			withdraw_all(relay);
+			relay->draining = relay->cfg.drain_time_s > 0;
+		}
+		if (relay->draining)
+			drain_s = MAX(drain_s, relay->cfg.drain_time_s);
+		evaluate(relay);
+	}
+	frr_each (relay_tree, removed_tree, relay)
+		if (relay->draining)
+			drain_s = MAX(drain_s, relay->cfg.drain_time_s);
+
+	if (drain_s)
+		zlog_notice("routes are withdrawn, draining for %u s", drain_s);
+	event_add_timer(relay_loop, stop_finish, NULL, drain_s, &t_stop);
+}

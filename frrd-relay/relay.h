@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * One anycast relay: configuration, the one state machine of contract section
+ * 3, its history, and the routes that it wants in the RIB.
+ *
+ * cli, vty, nb -> relay -> health, tunnel, track; relay_zebra asks nothing and
+ * decides nothing. Nothing in here knows what a vty or a YANG node is.
+ */
+#ifndef _RELAY_H
+#define _RELAY_H
+
+#include <zebra.h>
+
+#include "hook.h"
+#include "typesafe.h"
+#include "prefix.h"
+#include "compat.h"
+#include "relay_health.h"
+#include "relay_history.h"
+#include "track.h"
+#include "tunnel.h"
+
+#define RELAY_NAME_MAX	      15 /* also an interface name: IFNAMSIZ - 1 */
+#define RELAY_DESCRIPTION_MAX 255
+#define RELAY_ADDRS_MAX	      16
+#define RELAY_ROUTES_MAX      32
+
+#define RELAY_TTL_DEFAULT	 64
+#define RELAY_MTU_DEFAULT	 1280
+#define RELAY_DRAIN_DEFAULT_S	 5
+#define RELAY_DISTANCE_DEFAULT	 1
+
+enum relay_mode {
+	RELAY_MODE_NONE = 0,
+	RELAY_MODE_6TO4 = 1,
+};
+
+enum relay_datapath {
+	RELAY_DATAPATH_AUTO,
+	RELAY_DATAPATH_SIT,
+};
+
+struct relay_route_config {
+	struct prefix prefix;
+	uint32_t tag; /* 0: none */
+	uint8_t distance;
+	uint32_t metric;
+	uint16_t track; /* 0: none */
+};
+
+/* Plain data, as the northbound has validated it. */
+struct relay_config {
+	char name[RELAY_NAME_MAX + 1];
+	char description[RELAY_DESCRIPTION_MAX + 1];
+	bool enabled;
+	bool maintenance;
+	enum relay_mode mode;
+	char ifname[IFNAMSIZ]; /* "" = the relay's name */
+	bool has_source, has_transmit_source;
+	struct in_addr source, transmit_source;
+	enum tunnel_direction direction;
+	enum relay_datapath datapath;
+	uint8_t ttl;
+	uint32_t mtu;
+	struct prefix_ipv6 addrs[RELAY_ADDRS_MAX];
+	size_t naddrs;
+	struct relay_route_config routes[RELAY_ROUTES_MAX];
+	size_t nroutes;
+	uint16_t track; /* 0: none */
+	uint16_t delay_up_s;
+	uint16_t drain_time_s;
+	bool self_test;
+};
+
+/* The values of an empty configuration, those of yang/frr-relay.yang. */
+void relay_config_defaults(struct relay_config *cfg);
+/* Interface name in effect. */
+const char *relay_config_ifname(const struct relay_config *cfg);
+/*
+ * Routes in effect: the configured ones or the mode's own (RFC 3068 section
+ * 2.3, RFC 3056 section 5.2.2), less those of a direction that is off. out has
+ * room for RELAY_ROUTES_MAX; returns their number.
+ */
+size_t relay_config_routes(const struct relay_config *cfg,
+			   struct relay_route_config *out);
+
+/* A route as it stands towards zebra. */
+struct relay_route {
+	struct relay_route_config cfg;
+	bool wanted;	/* relay up and the route's own track up */
+	bool sent;	/* ROUTE_ADD given to zebra, not withdrawn since */
+	bool installed; /* zebra has confirmed it */
+	ifindex_t sent_ifindex;
+	const char *note; /* why it is not installed though sent, or NULL */
+};
+
+PREDECL_RBTREE_UNIQ(relay_tree);
+
+struct relay {
+	struct relay_tree_item item;
+	struct relay_config cfg;
+	bool removed;  /* `no relay`, draining */
+
+	enum relay_oper oper;
+	enum relay_reason reason;
+	char detail[RELAY_DETAIL_LEN];
+	time_t since;
+	uint32_t transitions;
+	struct relay_history history;
+
+	struct tunnel *tun; /* NULL while there is none */
+	struct relay_route routes[RELAY_ROUTES_MAX];
+	size_t nroutes;
+
+	bool draining;
+	struct frr_event *t_drain;
+	bool delay_passed;
+	struct frr_event *t_delay;
+	struct frr_event *t_confirm;
+
+	struct tunnel_counters cleared; /* counters at the last clear */
+};
+int relay_cmp(const struct relay *a, const struct relay *b);
+DECLARE_RBTREE_UNIQ(relay_tree, struct relay, item, relay_cmp);
+/* Configured relays; those that drain after `no relay` are elsewhere. */
+extern struct relay_tree_head relay_tree[1];
+
+void relay_init(struct frr_loop *loop);
+/*
+ * Daemon stop: withdraws everything, drains for the longest drain-time of the
+ * relays that were up, removes the tunnels, then calls done. A second call
+ * ends the draining at once.
+ */
+void relay_stop(void (*done)(void));
+
+struct relay *relay_lookup(const char *name);
+/* Creates or reconfigures to cfg, which is validated. */
+struct relay *relay_configure(const struct relay_config *cfg);
+/* `no relay`: withdraws, drains, removes; the name is free at once. */
+void relay_remove(const char *name);
+
+/* Counters less what was there at the last clear. 0 or -errno. */
+int relay_counters(struct relay *relay, struct tunnel_counters *out);
+void relay_counters_clear(struct relay *relay);
+
+const char *relay_mode_str(enum relay_mode mode);
+const char *relay_datapath_str(const struct relay *relay);
+ifindex_t relay_ifindex(const struct relay *relay);
+enum tunnel_check relay_check_interface(const struct relay *relay);
+enum tunnel_check relay_check_source(const struct relay *relay);
+enum tunnel_check relay_check_forwarding(const struct relay *relay);
+enum tunnel_check relay_check_self_test(const struct relay *relay);
+const char *relay_note(const struct relay *relay);
+
+/* From relay_zebra: the session came or went; zebra's word on a route. */
+void relay_zebra_session(bool connected);
+void relay_zebra_route_note(const struct prefix *p, bool installed,
+			    const char *note);
+
+/* The state of a relay changed. */
+DECLARE_HOOK(relay_status_change,
+	     (const struct relay *relay, enum relay_oper old), (relay, old));
+
+#endif /* _RELAY_H */

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Health, decided in one place.
+ *
+ * The order of the questions is the order in which an operator would ask them:
+ * was it wanted, can it be, is it there, does it carry packets, does something
+ * outside hold it back. The first "no" names the reason; what comes later is
+ * shown under "checks" all the same.
+ *
+ * A check that is not known yet gives `init`, never `up`: coming back waits,
+ * withdrawal does not (contract section 3).
+ */
+#include <zebra.h>
+
+#include "relay_health.h"
+
+static void decide(struct relay_verdict *verdict, enum relay_oper oper,
+		   enum relay_reason reason, const char *detail)
+{
+	verdict->oper = oper;
+	verdict->reason = reason;
+	strlcpy(verdict->detail, detail ? detail : "", sizeof(verdict->detail));
+}
+
+/* True when the check does not hold; the verdict then says so. */
+static bool check_fails(struct relay_verdict *verdict, enum tunnel_check check,
+			enum relay_reason reason, const char *detail,
+			const char *waiting)
+{
+	switch (check) {
+	case TUNNEL_CHECK_OK:
+	case TUNNEL_CHECK_OFF:
+		return false;
+	case TUNNEL_CHECK_PENDING:
+		decide(verdict, RELAY_OPER_INIT, reason, waiting);
+		return true;
+	case TUNNEL_CHECK_FAILED:
+		decide(verdict, RELAY_OPER_DOWN, reason, detail);
+		return true;
+	}
+	assert(!"unknown check result");
+}
+
+static bool tunnel_fails(const struct tunnel_status *tun, bool exists,
+			 struct relay_verdict *verdict)
+{
+	if (!tun) {
+		decide(verdict, RELAY_OPER_INIT, RELAY_REASON_INTERFACE_MISSING,
+		       "tunnel is being set up");
+		return true;
+	}
+	if (tun->datapath_error) {
+		decide(verdict, RELAY_OPER_DOWN, RELAY_REASON_DATAPATH_ERROR,
+		       tun->detail);
+		return true;
+	}
+	return check_fails(verdict, tun->interface,
+			   tun->interface_down ? RELAY_REASON_INTERFACE_DOWN
+			   : exists	       ? RELAY_REASON_DATAPATH_ERROR
+				  : RELAY_REASON_INTERFACE_MISSING,
+			   tun->detail, "tunnel is being set up") ||
+	       check_fails(verdict, tun->source, RELAY_REASON_SOURCE_MISSING,
+			   tun->detail, "tunnel source is being set up") ||
+	       check_fails(verdict, tun->forwarding,
+			   RELAY_REASON_FORWARDING_OFF, tun->detail,
+			   "forwarding is being checked") ||
+	       check_fails(verdict, tun->self_test,
+			   RELAY_REASON_SELF_TEST_FAILED, tun->detail,
+			   "waiting for the first self-test");
+}
+
+static bool track_fails(const struct relay_facts *facts,
+			struct relay_verdict *verdict)
+{
+	char detail[RELAY_DETAIL_LEN];
+
+	if (!facts->track || facts->track_state == TRACK_STATE_UP)
+		return false;
+
+	if (facts->track_detail && facts->track_detail[0])
+		snprintf(detail, sizeof(detail), "track %u: %s", facts->track,
+			 facts->track_detail);
+	else
+		snprintf(detail, sizeof(detail), "track %u", facts->track);
+	decide(verdict,
+	       facts->track_state == TRACK_STATE_INIT ? RELAY_OPER_INIT
+						      : RELAY_OPER_DOWN,
+	       RELAY_REASON_TRACK_DOWN, detail);
+	return true;
+}
+
+void relay_health_decide(const struct relay_facts *facts,
+			 struct relay_verdict *verdict)
+{
+	memset(verdict, 0, sizeof(*verdict));
+
+	if (!facts->enabled) {
+		decide(verdict,
+		       facts->draining ? RELAY_OPER_DRAINING
+				       : RELAY_OPER_DISABLED,
+		       RELAY_REASON_SHUTDOWN, NULL);
+		return;
+	}
+	if (!facts->complete) {
+		decide(verdict, RELAY_OPER_DOWN, RELAY_REASON_INCOMPLETE_CONFIG,
+		       "tunnel mode and tunnel source are needed");
+		return;
+	}
+	if (facts->maintenance) {
+		decide(verdict,
+		       facts->draining ? RELAY_OPER_DRAINING
+				       : RELAY_OPER_MAINTENANCE,
+		       RELAY_REASON_MAINTENANCE, NULL);
+		return;
+	}
+	if (tunnel_fails(facts->tun, facts->exists, verdict) ||
+	    track_fails(facts, verdict))
+		return;
+	if (!facts->zebra) {
+		decide(verdict, RELAY_OPER_DOWN,
+		       RELAY_REASON_ZEBRA_DISCONNECTED,
+		       "no session with zebra");
+		return;
+	}
+	if (facts->suppressed) {
+		decide(verdict, RELAY_OPER_DAMPENED, RELAY_REASON_DAMPENED,
+		       NULL);
+		return;
+	}
+
+	verdict->healthy = true;
+	if (!facts->delay_passed) {
+		decide(verdict, RELAY_OPER_INIT, RELAY_REASON_DELAY_UP, NULL);
+		return;
+	}
+	decide(verdict, RELAY_OPER_UP, RELAY_REASON_OK, NULL);
+}
+
+const char *relay_oper_str(enum relay_oper oper)
+{
+	switch (oper) {
+	case RELAY_OPER_DISABLED:
+		return "disabled";
+	case RELAY_OPER_INIT:
+		return "init";
+	case RELAY_OPER_UP:
+		return "up";
+	case RELAY_OPER_DOWN:
+		return "down";
+	case RELAY_OPER_MAINTENANCE:
+		return "maintenance";
+	case RELAY_OPER_DRAINING:
+		return "draining";
+	case RELAY_OPER_DAMPENED:
+		return "dampened";
+	}
+	assert(!"unknown relay state");
+}
+
+const char *relay_reason_str(enum relay_reason reason)
+{
+	switch (reason) {
+	case RELAY_REASON_OK:
+		return "ok";
+	case RELAY_REASON_SHUTDOWN:
+		return "shutdown";
+	case RELAY_REASON_INCOMPLETE_CONFIG:
+		return "incomplete-config";
+	case RELAY_REASON_INTERFACE_MISSING:
+		return "interface-missing";
+	case RELAY_REASON_INTERFACE_DOWN:
+		return "interface-down";
+	case RELAY_REASON_SOURCE_MISSING:
+		return "source-missing";
+	case RELAY_REASON_FORWARDING_OFF:
+		return "forwarding-off";
+	case RELAY_REASON_SELF_TEST_FAILED:
+		return "self-test-failed";
+	case RELAY_REASON_TRACK_DOWN:
+		return "track-down";
+	case RELAY_REASON_DELAY_UP:
+		return "delay-up";
+	case RELAY_REASON_MAINTENANCE:
+		return "maintenance";
+	case RELAY_REASON_DAMPENED:
+		return "dampened";
+	case RELAY_REASON_DATAPATH_ERROR:
+		return "datapath-error";
+	case RELAY_REASON_ZEBRA_DISCONNECTED:
+		return "zebra-disconnected";
+	}
+	assert(!"unknown reason");
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The one decision: what a relay's state is, and why (contract section 3).
+ * Pure; relay.c gathers the facts and acts on the verdict.
+ */
+#ifndef _RELAY_HEALTH_H
+#define _RELAY_HEALTH_H
+
+#include <zebra.h>
+
+#include "track.h"
+#include "tunnel.h"
+
+#define RELAY_DETAIL_LEN 192
+
+enum relay_oper {
+	RELAY_OPER_DISABLED,
+	RELAY_OPER_INIT,
+	RELAY_OPER_UP,
+	RELAY_OPER_DOWN,
+	RELAY_OPER_MAINTENANCE,
+	RELAY_OPER_DRAINING,
+	RELAY_OPER_DAMPENED,
+};
+
+enum relay_reason {
+	RELAY_REASON_OK,
+	RELAY_REASON_SHUTDOWN,
+	RELAY_REASON_INCOMPLETE_CONFIG,
+	RELAY_REASON_INTERFACE_MISSING,
+	RELAY_REASON_INTERFACE_DOWN,
+	RELAY_REASON_SOURCE_MISSING,
+	RELAY_REASON_FORWARDING_OFF,
+	RELAY_REASON_SELF_TEST_FAILED,
+	RELAY_REASON_TRACK_DOWN,
+	RELAY_REASON_DELAY_UP,
+	RELAY_REASON_MAINTENANCE,
+	RELAY_REASON_DAMPENED,
+	RELAY_REASON_DATAPATH_ERROR,
+	RELAY_REASON_ZEBRA_DISCONNECTED,
+};
+
+struct relay_facts {
+	bool enabled;
+	bool complete;	  /* mode and tunnel source are configured */
+	bool maintenance; /* configured */
+	bool draining;	  /* routes are gone, packets still forwarded */
+	bool zebra;	  /* session with zebra is up */
+	bool exists;	  /* the tunnel interface */
+	const struct tunnel_status *tun; /* NULL: no tunnel yet */
+	uint16_t track;			 /* 0: none */
+	enum track_state track_state;
+	const char *track_detail; /* may be NULL */
+	bool suppressed;	  /* by dampening */
+	bool delay_passed;	  /* healthy for `delay up` */
+};
+
+struct relay_verdict {
+	enum relay_oper oper;
+	enum relay_reason reason;
+	char detail[RELAY_DETAIL_LEN];
+	/* everything but `delay up` holds: the delay may run */
+	bool healthy;
+};
+
+void relay_health_decide(const struct relay_facts *facts,
+			 struct relay_verdict *verdict);
+
+/* Names of contract section 1.3. */
+const char *relay_oper_str(enum relay_oper oper);
+const char *relay_reason_str(enum relay_reason reason);
+
+#endif /* _RELAY_HEALTH_H */

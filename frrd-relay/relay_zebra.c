@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <zebra.h>
+
+#include <sys/un.h>
+
+#include "jhash.h"
+#include "log.h"
+#include "nexthop.h"
+#include "privs.h"
+#include "typesafe.h"
+#include "vrf.h"
+#include "zclient.h"
+
+#include "relay.h"
+#include "relay_debug.h"
+#include "relay_memory.h"
+#include "relay_zebra.h"
+
+DEFINE_MTYPE_STATIC(RELAYD, RELAY_WATCH, "Relay watched prefix");
+
+DEFINE_HOOK(relay_zebra_reachable, (const struct prefix *p, bool reachable),
+	    (p, reachable));
+DEFINE_HOOK(relay_zebra_lost, (void), ());
+
+#define RELAY_ROUTE_TYPE ZEBRA_ROUTE_OPENFABRIC
+
+/*
+ * libfrr waits 10 s, then 60 s, before it tries to reach zebra again; an
+ * anycast route has to be back sooner than that.
+ */
+#define RELAY_ZEBRA_RETRY_MS 500
+
+PREDECL_HASH(watch_hash);
+struct watch {
+	struct watch_hash_item item;
+	struct prefix p;
+	unsigned int refs;
+	bool known, reachable;
+};
+
+static int watch_cmp(const struct watch *a, const struct watch *b)
+{
+	return prefix_cmp(&a->p, &b->p);
+}
+
+static uint32_t watch_key(const struct watch *w)
+{
+	return prefix_hash_key(&w->p);
+}
+DECLARE_HASH(watch_hash, struct watch, item, watch_cmp, watch_key);
+
+static struct watch_hash_head watches[1] = {INIT_HASH(watches[0])};
+static struct zclient *zclient;
+static struct frr_loop *zloop;
+static struct frr_event *t_session;
+static bool session_up;
+
+/* ------------------------------------------------------------- session */
+
+static void watch_send(const struct watch *w, int command)
+{
+	if (!session_up)
+		return;
+	if (zclient_send_rnh(zclient, command, &w->p, SAFI_UNICAST, false, true,
+			     VRF_DEFAULT) == ZCLIENT_SEND_FAILURE)
+		zlog_warn("zebra: could not ask for route %pFX", &w->p);
+}
+
+static void session_connected(struct zclient *zc)
+{
+	struct watch *w;
+
+	zlog_info("zebra: session is up");
+	session_up = true;
+	frr_each (watch_hash, watches, w)
+		watch_send(w, ZEBRA_NEXTHOP_REGISTER);
+	relay_zebra_session(true);
+}
+
+static void session_lost(void)
+{
+	struct watch *w;
+
+	zlog_warn("zebra: session is down");
+	session_up = false;
+	frr_each (watch_hash, watches, w)
+		w->known = false;
+	hook_call(relay_zebra_lost);
+	relay_zebra_session(false);
+}
+
+/* libfrr has no hook for a lost session; its socket tells. */
+static void session_poll(struct frr_event *ev)
+{
+	if (zclient->sock < 0) {
+		if (session_up)
+			session_lost();
+		EVENT_OFF(zclient->t_connect);
+		zclient_start(zclient);
+	}
+	event_add_timer_msec(zloop, session_poll, NULL, RELAY_ZEBRA_RETRY_MS,
+			     &t_session);
+}
+
+/* -------------------------------------------------------------- routes */
+
+int relay_zebra_route_add(const struct relay_route_config *route,
+			  ifindex_t ifindex)
+{
+	/* 89 kB: kept off the stack */
+	static struct zapi_route api;
+	struct zapi_nexthop *nexthop = &api.nexthops[0];
+
+	if (!session_up)
+		return -ENOTCONN;
+
+	memset(&api, 0, offsetof(struct zapi_route, nexthops));
+	memset(nexthop, 0, sizeof(*nexthop));
+	api.vrf_id = VRF_DEFAULT;
+	api.type = RELAY_ROUTE_TYPE;
+	api.safi = SAFI_UNICAST;
+	api.prefix = route->prefix;
+	SET_FLAG(api.flags, ZEBRA_FLAG_RR_USE_DISTANCE);
+	SET_FLAG(api.message, ZAPI_MESSAGE_NEXTHOP);
+	SET_FLAG(api.message, ZAPI_MESSAGE_DISTANCE);
+	api.distance = route->distance;
+	SET_FLAG(api.message, ZAPI_MESSAGE_METRIC);
+	api.metric = route->metric;
+	if (route->tag) {
+		SET_FLAG(api.message, ZAPI_MESSAGE_TAG);
+		api.tag = route->tag;
+	}
+	nexthop->vrf_id = VRF_DEFAULT;
+	nexthop->type = NEXTHOP_TYPE_IFINDEX;
+	nexthop->ifindex = ifindex;
+	api.nexthop_num = 1;
+
+	DEBUGD(&relay_dbg_zebra, "zebra: add %pFX ifindex %d distance %u metric %u tag %u",
+	       &route->prefix, ifindex, route->distance, route->metric,
+	       route->tag);
+	if (zclient_route_send(ZEBRA_ROUTE_ADD, zclient, &api) ==
+	    ZCLIENT_SEND_FAILURE)
+		return -ENOTCONN;
+	return 0;
+}
+
+int relay_zebra_route_delete(const struct relay_route_config *route)
+{
+	static struct zapi_route api;
+
+	if (!session_up)
+		return -ENOTCONN;
+
+	memset(&api, 0, offsetof(struct zapi_route, nexthops));
+	api.nexthop_num = 0;
+	api.vrf_id = VRF_DEFAULT;
+	api.type = RELAY_ROUTE_TYPE;
+	api.safi = SAFI_UNICAST;
+	api.prefix = route->prefix;
+
+	DEBUGD(&relay_dbg_zebra, "zebra: delete %pFX", &route->prefix);
+	if (zclient_route_send(ZEBRA_ROUTE_DELETE, zclient, &api) ==
+	    ZCLIENT_SEND_FAILURE)
+		return -ENOTCONN;
+	return 0;
+}
+
+static int route_notify_owner(ZAPI_CALLBACK_ARGS)
+{
+	enum zapi_route_notify_owner note;
+	struct prefix p;
+	uint32_t table;
+	safi_t safi;
+
+	if (!zapi_route_notify_decode(zclient->ibuf, &p, &table, &note, NULL,
+				      &safi))
+		return -1;
+
+	DEBUGD(&relay_dbg_zebra, "zebra: note %d for %pFX", note, &p);
+	switch (note) {
+	case ZAPI_ROUTE_INSTALLED:
+		relay_zebra_route_note(&p, true, NULL);
+		break;
+	case ZAPI_ROUTE_REMOVED:
+		relay_zebra_route_note(&p, false, NULL);
+		break;
+	case ZAPI_ROUTE_FAIL_INSTALL:
+		zlog_warn("zebra: route %pFX could not be installed", &p);
+		relay_zebra_route_note(&p, false, "zebra could not install it");
+		break;
+	case ZAPI_ROUTE_BETTER_ADMIN_WON:
+		zlog_warn("zebra: route %pFX is overridden by a better one",
+			  &p);
+		relay_zebra_route_note(&p, false,
+				       "a better route has won");
+		break;
+	case ZAPI_ROUTE_REMOVE_FAIL:
+		zlog_warn("zebra: route %pFX could not be removed", &p);
+		break;
+	}
+	return 0;
+}
+
+/* -------------------------------------------------------------- watches */
+
+static int nexthop_update(ZAPI_CALLBACK_ARGS)
+{
+	static struct zapi_route nhr;
+	struct watch *w, ref = {};
+	bool reachable;
+
+	if (!zapi_nexthop_update_decode(zclient->ibuf, &ref.p, &nhr)) {
+		zlog_warn("zebra: unreadable nexthop update");
+		return -1;
+	}
+
+	w = watch_hash_find(watches, &ref);
+	if (!w)
+		return 0;
+
+	/*
+	 * Zebra answers with the longest match. Only the prefix itself counts,
+	 * and never a route that relayd has put there.
+	 */
+	reachable = nhr.nexthop_num > 0 && prefix_same(&nhr.prefix, &w->p) &&
+		    !(nhr.type == RELAY_ROUTE_TYPE && nhr.instance == 0);
+	DEBUGD(&relay_dbg_zebra, "zebra: watched %pFX %s (match %pFX)", &w->p,
+	       reachable ? "reachable" : "unreachable", &nhr.prefix);
+	if (w->known && w->reachable == reachable)
+		return 0;
+	w->known = true;
+	w->reachable = reachable;
+	hook_call(relay_zebra_reachable, &w->p, reachable);
+	return 0;
+}
+
+void relay_zebra_watch(const struct prefix *p)
+{
+	struct watch *w, ref = {};
+
+	prefix_copy(&ref.p, p);
+	w = watch_hash_find(watches, &ref);
+	if (w) {
+		w->refs++;
+		if (w->known)
+			hook_call(relay_zebra_reachable, &w->p, w->reachable);
+		return;
+	}
+	w = XCALLOC(MTYPE_RELAY_WATCH, sizeof(*w));
+	prefix_copy(&w->p, p);
+	w->refs = 1;
+	watch_hash_add(watches, w);
+	watch_send(w, ZEBRA_NEXTHOP_REGISTER);
+}
+
+void relay_zebra_unwatch(const struct prefix *p)
+{
+	struct watch *w, ref = {};
+
+	prefix_copy(&ref.p, p);
+	w = watch_hash_find(watches, &ref);
+	if (!w || --w->refs)
+		return;
+	watch_send(w, ZEBRA_NEXTHOP_UNREGISTER);
+	watch_hash_del(watches, w);
+	XFREE(MTYPE_RELAY_WATCH, w);
+}
+
+/* ----------------------------------------------------------- start, stop */
+
+bool relay_zebra_type_taken(const char *vty_dir, char *err, size_t len)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	bool taken;
+	int fd;
+
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return false;
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/fabricd.vty",
+		 vty_dir);
+	taken = connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0 ||
+		errno == EAGAIN;
+	close(fd);
+	if (taken)
+		snprintf(err, len,
+			 "fabricd runs on this router and owns the route type that relayd uses (openfabric); stop fabricd first");
+	return taken;
+}
+
+bool relay_zebra_connected(void)
+{
+	return session_up;
+}
+
+static zclient_handler *const handlers[] = {
+	[ZEBRA_ROUTE_NOTIFY_OWNER] = route_notify_owner,
+	[ZEBRA_NEXTHOP_UPDATE] = nexthop_update,
+};
+
+void relay_zebra_init(struct frr_loop *loop, struct zebra_privs_t *privs)
+{
+	struct zclient_options opt = {.receive_notify = true};
+
+	zloop = loop;
+	zclient = zclient_new(loop, &opt, handlers, array_size(handlers));
+	zclient_init(zclient, RELAY_ROUTE_TYPE, 0, privs);
+	zclient->zebra_connected = session_connected;
+	event_add_timer_msec(zloop, session_poll, NULL, RELAY_ZEBRA_RETRY_MS,
+			     &t_session);
+}
+
+void relay_zebra_stop(void)
+{
+	struct watch *w;
+
+	EVENT_OFF(t_session);
+	session_up = false;
+	zclient_stop(zclient);
+	zclient_free(zclient);
+	zclient = NULL;
+	while ((w = watch_hash_pop(watches)))
+		XFREE(MTYPE_RELAY_WATCH, w);
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The only file that speaks zapi.
+ *
+ * An out-of-tree daemon has no route type of its own. relayd borrows OPENFABRIC,
+ * instance 0: it is redistributed for both families, carries tags and is one of
+ * the types that zebra passes BFD updates to. Zebra removes a dead client's
+ * routes by (type, instance), so fabricd can't run beside relayd.
+ */
+#ifndef _RELAY_ZEBRA_H
+#define _RELAY_ZEBRA_H
+
+#include <zebra.h>
+
+#include "hook.h"
+#include "prefix.h"
+#include "compat.h"
+
+struct zebra_privs_t;
+struct relay_route_config;
+
+void relay_zebra_init(struct frr_loop *loop, struct zebra_privs_t *privs);
+/* Closes the session: zebra then removes every route that is left. */
+void relay_zebra_stop(void);
+bool relay_zebra_connected(void);
+
+/*
+ * True, with the reason in err, when a daemon that owns the same route type
+ * runs on this router (its vty socket under vty_dir answers).
+ */
+bool relay_zebra_type_taken(const char *vty_dir, char *err, size_t len);
+
+/* 0, or -ENOTCONN. What zebra makes of it comes to relay_zebra_route_note(). */
+int relay_zebra_route_add(const struct relay_route_config *route,
+			  ifindex_t ifindex);
+int relay_zebra_route_delete(const struct relay_route_config *route);
+
+/*
+ * Watches the RIB for exactly this prefix; the answer, and every change, comes
+ * through the hook. Registrations are counted, and repeated after a reconnect.
+ */
+void relay_zebra_watch(const struct prefix *p);
+void relay_zebra_unwatch(const struct prefix *p);
+/* reachable: a selected, installed route for the prefix that is not relayd's */
+DECLARE_HOOK(relay_zebra_reachable, (const struct prefix *p, bool reachable),
+	     (p, reachable));
+/* Zebra is gone, so nothing is known of any watched prefix. */
+DECLARE_HOOK(relay_zebra_lost, (void), ());
+
+#endif /* _RELAY_ZEBRA_H */
