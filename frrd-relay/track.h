@@ -131,5 +131,7 @@ void track_interface_init(void);
 void track_interface_fini(void);
 void track_list_init(void);
 void track_list_fini(void);
+void track_route_init(void);
+void track_route_fini(void);
 
 #endif /* _RELAY_TRACK_H */
