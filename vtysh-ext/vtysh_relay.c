@@ -53,9 +53,7 @@ DEFUNSH(VTYSH_RELAYD, vtysh_relay_quit, vtysh_relay_quit_cmd, "quit",
  * which asks every daemon.
  */
 DEFSH(VTYSH_RELAYD, vtysh_show_debugging_relay_cmd, "show debugging relay",
-      SHOW_STR
-      DEBUG_STR
-      "Anycast relays\n")
+      SHOW_STR DEBUG_STR "Anycast relays\n")
 
 /*
  * vtysh orders blocks by a node's number.  Ours are above all others, beyond
