@@ -350,6 +350,9 @@ static void evaluate(struct relay *relay)
 
 	gather_facts(relay, &facts);
 	relay_health_decide(&facts, &verdict);
+	DEBUGD(&relay_dbg_events, "relay %s: verdict %s, %s %s",
+	       relay->cfg.name, relay_oper_str(verdict.oper),
+	       relay_reason_str(verdict.reason), verdict.detail);
 
 	if (!verdict.healthy) {
 		EVENT_OFF(relay->t_delay);

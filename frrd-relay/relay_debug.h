@@ -3,7 +3,7 @@
 #ifndef _RELAY_DEBUG_H
 #define _RELAY_DEBUG_H
 
-#include "debug.h"
+#include "lib/debug.h"
 
 extern struct debug relay_dbg_events;
 extern struct debug relay_dbg_track;

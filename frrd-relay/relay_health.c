@@ -191,3 +191,12 @@ const char *relay_reason_str(enum relay_reason reason)
 	}
 	assert(!"unknown reason");
 }
+
+const char *relay_time_str(time_t when, char *buf)
+{
+	struct tm tm;
+
+	gmtime_r(&when, &tm);
+	strftime(buf, RELAY_TIME_LEN, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	return buf;
+}

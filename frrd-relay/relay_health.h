@@ -66,6 +66,10 @@ struct relay_verdict {
 void relay_health_decide(const struct relay_facts *facts,
 			 struct relay_verdict *verdict);
 
+#define RELAY_TIME_LEN sizeof("2026-11-20T10:00:00Z")
+/* RFC 3339, UTC, whole seconds; returns buf (RELAY_TIME_LEN octets). */
+const char *relay_time_str(time_t when, char *buf);
+
 /* Names of contract section 1.3. */
 const char *relay_oper_str(enum relay_oper oper);
 const char *relay_reason_str(enum relay_reason reason);

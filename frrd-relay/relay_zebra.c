@@ -20,7 +20,7 @@ DEFINE_MTYPE_STATIC(RELAYD, RELAY_WATCH, "Relay watched prefix");
 
 DEFINE_HOOK(relay_zebra_reachable, (const struct prefix *p, bool reachable),
 	    (p, reachable));
-DEFINE_HOOK(relay_zebra_lost, (void), ());
+DEFINE_HOOK(relay_zebra_lost, (), ());
 
 #define RELAY_ROUTE_TYPE ZEBRA_ROUTE_OPENFABRIC
 

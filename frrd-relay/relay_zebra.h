@@ -45,6 +45,6 @@ void relay_zebra_unwatch(const struct prefix *p);
 DECLARE_HOOK(relay_zebra_reachable, (const struct prefix *p, bool reachable),
 	     (p, reachable));
 /* Zebra is gone, so nothing is known of any watched prefix. */
-DECLARE_HOOK(relay_zebra_lost, (void), ());
+DECLARE_HOOK(relay_zebra_lost, (), ());
 
 #endif /* _RELAY_ZEBRA_H */

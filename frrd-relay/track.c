@@ -138,7 +138,8 @@ void track_report(struct track *trk, enum track_state raw, const char *detail)
 
 static bool ipaddr_equal(const struct ipaddr *a, const struct ipaddr *b)
 {
-	return a->ipa_type == b->ipa_type && ipaddr_cmp(a, b) == 0;
+	return a->ipa_type == b->ipa_type &&
+	       (IS_IPADDR_NONE(a) || ipaddr_cmp(a, b) == 0);
 }
 
 /* What is watched, as opposed to how patiently. */
@@ -150,7 +151,7 @@ static bool track_target_same(const struct track_config *a,
 	    strcmp(a->source_ifname, b->source_ifname) ||
 	    !ipaddr_equal(&a->target, &b->target) ||
 	    !ipaddr_equal(&a->source, &b->source) ||
-	    !prefix_same(&a->prefix, &b->prefix))
+	    prefix_cmp(&a->prefix, &b->prefix))
 		return false;
 	for (size_t i = 0; i < a->nmembers; i++)
 		if (a->members[i].id != b->members[i].id ||

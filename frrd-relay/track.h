@@ -13,7 +13,7 @@
 #include "prefix.h"
 #include "ipaddr.h"
 #include "if.h"
-#include "json.h"
+#include "lib/json.h"
 #include "vty.h"
 #include "compat.h"
 
@@ -60,6 +60,12 @@ struct track_config {
 
 struct track;
 
+/* What a kind that sends echo requests has counted. */
+struct track_echo_stats {
+	uint32_t rtt_usec; /* of the last reply that was believed */
+	uint64_t sent, received;
+};
+
 struct track_ops {
 	enum track_type type;
 	const char *name; /* value of "type" in show track json */
@@ -73,6 +79,9 @@ struct track_ops {
 	/* extra JSON members and extra text lines; may be NULL */
 	void (*show_json)(const struct track *trk, struct json_object *json);
 	void (*show)(const struct track *trk, struct vty *vty);
+	/* NULL where the kind sends nothing */
+	void (*echo_stats)(const struct track *trk,
+			   struct track_echo_stats *stats);
 };
 
 PREDECL_RBTREE_UNIQ(track_tree);

@@ -1,0 +1,584 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* relay NAME and its lines. */
+#include <zebra.h>
+
+#include "command.h"
+#include "northbound_cli.h"
+#include "printfrr.h"
+
+#include "relay_cli.h"
+#include "relay_nb.h"
+#include "relay_nodes.h"
+#include "relay_validate.h"
+
+#ifndef VTYSH_EXTRACT_PL
+#include "frrd-relay/relay_cli_clippy.c"
+#endif
+
+#define RELAY_STR "Anycast IPv6 transition relay\n"
+#define TUNNEL_STR "Tunnel of the relay\n"
+#define IPV6_RELAY_STR "IPv6 on the tunnel interface\n"
+
+/* One leaf of the relay whose node the vty is in; NULL: its default, or gone. */
+static int set_leaf(struct vty *vty, const char *xpath, const char *value)
+{
+	nb_cli_enqueue_change(vty, xpath, NB_OP_MODIFY, value);
+	return relay_cli_apply(vty, VTY_CURR_XPATH);
+}
+
+static int unset_leaf(struct vty *vty, const char *xpath)
+{
+	nb_cli_enqueue_change(vty, xpath, NB_OP_DESTROY, NULL);
+	return relay_cli_apply(vty, VTY_CURR_XPATH);
+}
+
+DEFPY_YANG_NOSH(relay, relay_cmd,
+	"relay RELAYNAME$name",
+	RELAY_STR
+	"Name of the relay, also of its interface\n")
+{
+	char xpath[XPATH_MAXLEN], err[RELAY_ERR_LEN];
+	int ret;
+
+	if (!relay_validate_name(name, err, sizeof(err))) {
+		vty_out(vty, "%% %s\n", err);
+		return CMD_WARNING_CONFIG_FAILED;
+	}
+	snprintf(xpath, sizeof(xpath), RELAY_XPATH_INSTANCE, name);
+	nb_cli_enqueue_change(vty, xpath, NB_OP_CREATE, NULL);
+	ret = relay_cli_apply(vty, xpath);
+	if (ret == CMD_SUCCESS)
+		VTY_PUSH_XPATH(RELAY_NODE, xpath);
+	return ret;
+}
+
+DEFPY_YANG(no_relay, no_relay_cmd,
+	"no relay RELAYNAME$name",
+	NO_STR
+	RELAY_STR
+	"Name of the relay\n")
+{
+	char xpath[XPATH_MAXLEN], err[RELAY_ERR_LEN];
+
+	snprintf(xpath, sizeof(xpath), RELAY_XPATH_INSTANCE, name);
+	if (!relay_validate_name(name, err, sizeof(err)) ||
+	    !yang_dnode_exists(vty->candidate_config->dnode, xpath)) {
+		vty_out(vty, "%% No relay %s\n", name);
+		return CMD_WARNING_CONFIG_FAILED;
+	}
+	nb_cli_enqueue_change(vty, xpath, NB_OP_DESTROY, NULL);
+	return relay_cli_apply(vty, xpath);
+}
+
+DEFPY_YANG(relay_description, relay_description_cmd,
+	"description LINE...",
+	"Text that describes the relay\n"
+	"The text\n")
+{
+	char *text = argv_concat(argv, argc, 1);
+	int ret;
+
+	if (strlen(text) > RELAY_DESCRIPTION_MAX) {
+		XFREE(MTYPE_TMP, text);
+		vty_out(vty, "%% description is longer than %d characters\n",
+			RELAY_DESCRIPTION_MAX);
+		return CMD_WARNING_CONFIG_FAILED;
+	}
+	ret = set_leaf(vty, "./description", text);
+	XFREE(MTYPE_TMP, text);
+	return ret;
+}
+
+DEFPY_YANG(no_relay_description, no_relay_description_cmd,
+	"no description",
+	NO_STR
+	"Text that describes the relay\n")
+{
+	return unset_leaf(vty, "./description");
+}
+
+ALIAS_YANG(no_relay_description, no_relay_description_line_cmd,
+	"no description LINE...",
+	NO_STR
+	"Text that describes the relay\n"
+	"The text\n")
+
+DEFPY_YANG(relay_tunnel_mode, relay_tunnel_mode_cmd,
+	"tunnel mode ipv6ip 6to4",
+	TUNNEL_STR
+	"What the relay is\n"
+	"IPv6 in IPv4, protocol 41\n"
+	"6to4 relay (RFC 3056, RFC 3068)\n")
+{
+	return set_leaf(vty, "./tunnel/mode", "6to4");
+}
+
+DEFPY_YANG(no_relay_tunnel_mode, no_relay_tunnel_mode_cmd,
+	"no tunnel mode [ipv6ip 6to4]",
+	NO_STR
+	TUNNEL_STR
+	"What the relay is\n"
+	"IPv6 in IPv4, protocol 41\n"
+	"6to4 relay (RFC 3056, RFC 3068)\n")
+{
+	return unset_leaf(vty, "./tunnel/mode");
+}
+
+DEFPY_YANG(relay_tunnel_interface, relay_tunnel_interface_cmd,
+	"tunnel interface IFNAME$ifname",
+	TUNNEL_STR
+	"Kernel interface that relayd creates and removes\n"
+	"Interface name, default the relay's name\n")
+{
+	if (strlen(ifname) >= IFNAMSIZ || strchr(ifname, '/')) {
+		vty_out(vty, "%% %s is not an interface name\n", ifname);
+		return CMD_WARNING_CONFIG_FAILED;
+	}
+	return set_leaf(vty, "./tunnel/interface", ifname);
+}
+
+DEFPY_YANG(no_relay_tunnel_interface, no_relay_tunnel_interface_cmd,
+	"no tunnel interface [IFNAME]",
+	NO_STR
+	TUNNEL_STR
+	"Kernel interface that relayd creates and removes\n"
+	"Interface name, default the relay's name\n")
+{
+	return unset_leaf(vty, "./tunnel/interface");
+}
+
+DEFPY_YANG(relay_tunnel_source, relay_tunnel_source_cmd,
+	"tunnel source A.B.C.D$addr",
+	TUNNEL_STR
+	"Receive address, and source of what is sent\n"
+	"IPv4 address, 192.88.99.1 for the anycast relay of RFC 3068\n")
+{
+	return set_leaf(vty, "./tunnel/source", addr_str);
+}
+
+DEFPY_YANG(no_relay_tunnel_source, no_relay_tunnel_source_cmd,
+	"no tunnel source [A.B.C.D]",
+	NO_STR
+	TUNNEL_STR
+	"Receive address, and source of what is sent\n"
+	"IPv4 address\n")
+{
+	return unset_leaf(vty, "./tunnel/source");
+}
+
+DEFPY_YANG(relay_tunnel_transmit_source, relay_tunnel_transmit_source_cmd,
+	"tunnel transmit-source A.B.C.D$addr",
+	TUNNEL_STR
+	"Source of 6to4 packets that the relay sends\n"
+	"IPv4 address, default the tunnel source\n")
+{
+	return set_leaf(vty, "./tunnel/transmit-source", addr_str);
+}
+
+DEFPY_YANG(no_relay_tunnel_transmit_source, no_relay_tunnel_transmit_source_cmd,
+	"no tunnel transmit-source [A.B.C.D]",
+	NO_STR
+	TUNNEL_STR
+	"Source of 6to4 packets that the relay sends\n"
+	"IPv4 address\n")
+{
+	return unset_leaf(vty, "./tunnel/transmit-source");
+}
+
+DEFPY_YANG(relay_tunnel_direction, relay_tunnel_direction_cmd,
+	"tunnel direction <both|receive|transmit>$direction",
+	TUNNEL_STR
+	"Directions that the relay serves\n"
+	"Both directions (default)\n"
+	"IPv4 to IPv6 only\n"
+	"IPv6 to IPv4 only\n")
+{
+	return set_leaf(vty, "./tunnel/direction", direction);
+}
+
+DEFPY_YANG(no_relay_tunnel_direction, no_relay_tunnel_direction_cmd,
+	"no tunnel direction [<both|receive|transmit>]",
+	NO_STR
+	TUNNEL_STR
+	"Directions that the relay serves\n"
+	"Both directions (default)\n"
+	"IPv4 to IPv6 only\n"
+	"IPv6 to IPv4 only\n")
+{
+	return set_leaf(vty, "./tunnel/direction", NULL);
+}
+
+DEFPY_YANG(relay_tunnel_datapath, relay_tunnel_datapath_cmd,
+	"tunnel datapath <auto|sit>$datapath",
+	TUNNEL_STR
+	"What carries the packets\n"
+	"The best that this host has (default)\n"
+	"The kernel's sit tunnel\n")
+{
+	return set_leaf(vty, "./tunnel/datapath", datapath);
+}
+
+DEFPY_YANG(no_relay_tunnel_datapath, no_relay_tunnel_datapath_cmd,
+	"no tunnel datapath [<auto|sit>]",
+	NO_STR
+	TUNNEL_STR
+	"What carries the packets\n"
+	"The best that this host has (default)\n"
+	"The kernel's sit tunnel\n")
+{
+	return set_leaf(vty, "./tunnel/datapath", NULL);
+}
+
+DEFPY_YANG(relay_tunnel_ttl, relay_tunnel_ttl_cmd,
+	"tunnel ttl (1-255)$ttl",
+	TUNNEL_STR
+	"Time to live of the outer header\n"
+	"Hops, default 64\n")
+{
+	return set_leaf(vty, "./tunnel/ttl", ttl_str);
+}
+
+DEFPY_YANG(no_relay_tunnel_ttl, no_relay_tunnel_ttl_cmd,
+	"no tunnel ttl [(1-255)]",
+	NO_STR
+	TUNNEL_STR
+	"Time to live of the outer header\n"
+	"Hops, default 64\n")
+{
+	return set_leaf(vty, "./tunnel/ttl", NULL);
+}
+
+DEFPY_YANG(relay_ipv6_mtu, relay_ipv6_mtu_cmd,
+	"ipv6 mtu (1280-65515)$mtu",
+	IPV6_RELAY_STR
+	"MTU of the inner packet\n"
+	"Octets, default 1280\n")
+{
+	return set_leaf(vty, "./ipv6/mtu", mtu_str);
+}
+
+DEFPY_YANG(no_relay_ipv6_mtu, no_relay_ipv6_mtu_cmd,
+	"no ipv6 mtu [(1280-65515)]",
+	NO_STR
+	IPV6_RELAY_STR
+	"MTU of the inner packet\n"
+	"Octets, default 1280\n")
+{
+	return set_leaf(vty, "./ipv6/mtu", NULL);
+}
+
+DEFPY_YANG(relay_ipv6_address, relay_ipv6_address_cmd,
+	"[no] ipv6 address X:X::X:X/M$addr",
+	NO_STR
+	IPV6_RELAY_STR
+	"Address on the tunnel interface\n"
+	"IPv6 address and prefix length\n")
+{
+	char value[PREFIX_STRLEN];
+
+	/* one spelling, so that the same address is the same entry */
+	prefix2str(addr, value, sizeof(value));
+	nb_cli_enqueue_change(vty, "./ipv6/address",
+			      no ? NB_OP_DESTROY : NB_OP_CREATE, value);
+	return relay_cli_apply(vty, VTY_CURR_XPATH);
+}
+
+/* `route` names all attributes: what is not on the line has its default. */
+DEFPY_YANG(relay_route, relay_route_cmd,
+	"route <A.B.C.D/M|X:X::X:X/M>$prefix [{tag (1-4294967295)$tag|distance (1-255)$distance|metric (0-4294967295)$metric|track (1-1000)$track}]",
+	"Route injected while the relay is up\n"
+	"IPv4 prefix, attracts IPv4 to IPv6\n"
+	"IPv6 prefix, attracts IPv6 to IPv4\n"
+	"Route tag\n"
+	"Tag\n"
+	"Administrative distance\n"
+	"Distance, default 1\n"
+	"Metric\n"
+	"Metric, default 0\n"
+	"Withdraw this route while a tracked object is not up\n"
+	"Number of the tracked object\n")
+{
+	char base[XPATH_MAXLEN], xpath[4][XPATH_MAXLEN + 16];
+	struct prefix p;
+
+	prefix_copy(&p, prefix);
+	apply_mask(&p);
+	snprintfrr(base, sizeof(base), "./route[prefix='%pFX']", &p);
+	snprintf(xpath[0], sizeof(xpath[0]), "%s/tag", base);
+	snprintf(xpath[1], sizeof(xpath[1]), "%s/distance", base);
+	snprintf(xpath[2], sizeof(xpath[2]), "%s/metric", base);
+	snprintf(xpath[3], sizeof(xpath[3]), "%s/track", base);
+
+	nb_cli_enqueue_change(vty, base, NB_OP_CREATE, NULL);
+	nb_cli_enqueue_change(vty, xpath[0],
+			      tag_str ? NB_OP_MODIFY : NB_OP_DESTROY, tag_str);
+	nb_cli_enqueue_change(vty, xpath[1], NB_OP_MODIFY, distance_str);
+	nb_cli_enqueue_change(vty, xpath[2], NB_OP_MODIFY, metric_str);
+	nb_cli_enqueue_change(vty, xpath[3],
+			      track_str ? NB_OP_MODIFY : NB_OP_DESTROY,
+			      track_str);
+	return relay_cli_apply(vty, VTY_CURR_XPATH);
+}
+
+DEFPY_YANG(no_relay_route, no_relay_route_cmd,
+	"no route <A.B.C.D/M|X:X::X:X/M>$prefix [{tag (1-4294967295)|distance (1-255)|metric (0-4294967295)|track (1-1000)}]",
+	NO_STR
+	"Route injected while the relay is up\n"
+	"IPv4 prefix\n"
+	"IPv6 prefix\n"
+	"Route tag\n"
+	"Tag\n"
+	"Administrative distance\n"
+	"Distance\n"
+	"Metric\n"
+	"Metric\n"
+	"Withdraw this route while a tracked object is not up\n"
+	"Number of the tracked object\n")
+{
+	char xpath[XPATH_MAXLEN];
+	struct prefix p;
+
+	prefix_copy(&p, prefix);
+	apply_mask(&p);
+	snprintfrr(xpath, sizeof(xpath), "./route[prefix='%pFX']", &p);
+	return unset_leaf(vty, xpath);
+}
+
+DEFPY_YANG(relay_track, relay_track_cmd,
+	"track (1-1000)$track",
+	"Withdraw all routes while a tracked object is not up\n"
+	"Number of the tracked object\n")
+{
+	return set_leaf(vty, "./track", track_str);
+}
+
+DEFPY_YANG(no_relay_track, no_relay_track_cmd,
+	"no track [(1-1000)]",
+	NO_STR
+	"Withdraw all routes while a tracked object is not up\n"
+	"Number of the tracked object\n")
+{
+	return unset_leaf(vty, "./track");
+}
+
+DEFPY_YANG(relay_delay_up, relay_delay_up_cmd,
+	"delay up (0-3600)$delay",
+	"How long health must last\n"
+	"Before routes appear\n"
+	"Seconds, default 0\n")
+{
+	return set_leaf(vty, "./delay/up", delay_str);
+}
+
+DEFPY_YANG(no_relay_delay_up, no_relay_delay_up_cmd,
+	"no delay up [(0-3600)]",
+	NO_STR
+	"How long health must last\n"
+	"Before routes appear\n"
+	"Seconds, default 0\n")
+{
+	return set_leaf(vty, "./delay/up", NULL);
+}
+
+DEFPY_YANG(relay_drain_time, relay_drain_time_cmd,
+	"drain-time (0-600)$drain",
+	"How long packets are forwarded after routes were withdrawn\n"
+	"Seconds, default 5\n")
+{
+	return set_leaf(vty, "./drain-time", drain_str);
+}
+
+DEFPY_YANG(no_relay_drain_time, no_relay_drain_time_cmd,
+	"no drain-time [(0-600)]",
+	NO_STR
+	"How long packets are forwarded after routes were withdrawn\n"
+	"Seconds, default 5\n")
+{
+	return set_leaf(vty, "./drain-time", NULL);
+}
+
+DEFPY_YANG(relay_maintenance, relay_maintenance_cmd,
+	"[no] maintenance",
+	NO_STR
+	"Withdraw the routes, keep the tunnel\n")
+{
+	return set_leaf(vty, "./maintenance", no ? "false" : "true");
+}
+
+DEFPY_YANG(relay_self_test, relay_self_test_cmd,
+	"[no] self-test",
+	NO_STR
+	"In-band test of the datapath, on by default\n")
+{
+	return set_leaf(vty, "./self-test", no ? "false" : "true");
+}
+
+DEFPY_YANG(relay_shutdown, relay_shutdown_cmd,
+	"[no] shutdown",
+	NO_STR
+	"Take the relay out of service (default, RFC 7526)\n")
+{
+	return set_leaf(vty, "./enabled", no ? "true" : "false");
+}
+
+/* --------------------------------------------------------- running-config */
+
+static void show_routes(struct vty *vty, const struct relay_config *cfg)
+{
+	const struct relay_route_config *route;
+
+	for (size_t i = 0; i < cfg->nroutes; i++) {
+		route = &cfg->routes[i];
+		vty_out(vty, " route %pFX", &route->prefix);
+		if (route->tag)
+			vty_out(vty, " tag %u", route->tag);
+		if (route->distance != RELAY_DISTANCE_DEFAULT)
+			vty_out(vty, " distance %u", route->distance);
+		if (route->metric)
+			vty_out(vty, " metric %u", route->metric);
+		if (route->track)
+			vty_out(vty, " track %u", route->track);
+		vty_out(vty, "\n");
+	}
+}
+
+static void show_tunnel(struct vty *vty, const struct relay_config *cfg,
+			bool defaults)
+{
+	if (cfg->mode == RELAY_MODE_6TO4)
+		vty_out(vty, " tunnel mode ipv6ip 6to4\n");
+	if (cfg->ifname[0])
+		vty_out(vty, " tunnel interface %s\n", cfg->ifname);
+	if (cfg->has_source)
+		vty_out(vty, " tunnel source %pI4\n", &cfg->source);
+	if (cfg->has_transmit_source)
+		vty_out(vty, " tunnel transmit-source %pI4\n",
+			&cfg->transmit_source);
+	switch (cfg->direction) {
+	case TUNNEL_DIR_BOTH:
+		if (defaults)
+			vty_out(vty, " tunnel direction both\n");
+		break;
+	case TUNNEL_DIR_RECEIVE:
+		vty_out(vty, " tunnel direction receive\n");
+		break;
+	case TUNNEL_DIR_TRANSMIT:
+		vty_out(vty, " tunnel direction transmit\n");
+		break;
+	}
+	switch (cfg->datapath) {
+	case RELAY_DATAPATH_AUTO:
+		if (defaults)
+			vty_out(vty, " tunnel datapath auto\n");
+		break;
+	case RELAY_DATAPATH_SIT:
+		vty_out(vty, " tunnel datapath sit\n");
+		break;
+	}
+	if (cfg->ttl != RELAY_TTL_DEFAULT || defaults)
+		vty_out(vty, " tunnel ttl %u\n", cfg->ttl);
+}
+
+void relay_cli_show_instance(struct vty *vty, const struct lyd_node *dnode,
+			     bool show_defaults)
+{
+	struct relay_config cfg;
+
+	relay_nb_read_instance(dnode, &cfg);
+	vty_out(vty, "!\nrelay %s\n", cfg.name);
+	if (cfg.description[0])
+		vty_out(vty, " description %s\n", cfg.description);
+	show_tunnel(vty, &cfg, show_defaults);
+	if (cfg.mtu != RELAY_MTU_DEFAULT || show_defaults)
+		vty_out(vty, " ipv6 mtu %u\n", cfg.mtu);
+	for (size_t i = 0; i < cfg.naddrs; i++)
+		vty_out(vty, " ipv6 address %pFX\n", &cfg.addrs[i]);
+	show_routes(vty, &cfg);
+	if (cfg.track)
+		vty_out(vty, " track %u\n", cfg.track);
+	if (cfg.delay_up_s || show_defaults)
+		vty_out(vty, " delay up %u\n", cfg.delay_up_s);
+	if (cfg.drain_time_s != RELAY_DRAIN_DEFAULT_S || show_defaults)
+		vty_out(vty, " drain-time %u\n", cfg.drain_time_s);
+	if (!cfg.self_test)
+		vty_out(vty, " no self-test\n");
+	else if (show_defaults)
+		vty_out(vty, " self-test\n");
+	if (cfg.maintenance)
+		vty_out(vty, " maintenance\n");
+	else if (show_defaults)
+		vty_out(vty, " no maintenance\n");
+	if (cfg.enabled)
+		vty_out(vty, " no shutdown\n");
+	else if (show_defaults)
+		vty_out(vty, " shutdown\n");
+}
+
+void relay_cli_show_end(struct vty *vty, const struct lyd_node *dnode)
+{
+	vty_out(vty, "exit\n");
+}
+
+/* ------------------------------------------------------------------- nodes */
+
+static void relay_name_completions(vector comps, struct cmd_token *token)
+{
+	struct relay *relay;
+
+	frr_each (relay_tree, relay_tree, relay)
+		vector_set(comps, XSTRDUP(MTYPE_COMPLETION, relay->cfg.name));
+}
+
+static const struct cmd_variable_handler relay_name_handlers[] = {
+	{.tokenname = "RELAYNAME", .completions = relay_name_completions},
+	{.completions = NULL},
+};
+
+static struct cmd_node relay_node = {
+	.name = "relay",
+	.node = (enum node_type)RELAY_NODE,
+	.parent_node = CONFIG_NODE,
+	.prompt = "%s(config-relay)# ",
+};
+
+void relay_cli_init(void)
+{
+	cmd_variable_handler_register(relay_name_handlers);
+	install_node(&relay_node);
+	install_default(RELAY_NODE);
+
+	install_element(CONFIG_NODE, &relay_cmd);
+	install_element(CONFIG_NODE, &no_relay_cmd);
+
+	install_element(RELAY_NODE, &relay_description_cmd);
+	install_element(RELAY_NODE, &no_relay_description_cmd);
+	install_element(RELAY_NODE, &no_relay_description_line_cmd);
+	install_element(RELAY_NODE, &relay_tunnel_mode_cmd);
+	install_element(RELAY_NODE, &no_relay_tunnel_mode_cmd);
+	install_element(RELAY_NODE, &relay_tunnel_interface_cmd);
+	install_element(RELAY_NODE, &no_relay_tunnel_interface_cmd);
+	install_element(RELAY_NODE, &relay_tunnel_source_cmd);
+	install_element(RELAY_NODE, &no_relay_tunnel_source_cmd);
+	install_element(RELAY_NODE, &relay_tunnel_transmit_source_cmd);
+	install_element(RELAY_NODE, &no_relay_tunnel_transmit_source_cmd);
+	install_element(RELAY_NODE, &relay_tunnel_direction_cmd);
+	install_element(RELAY_NODE, &no_relay_tunnel_direction_cmd);
+	install_element(RELAY_NODE, &relay_tunnel_datapath_cmd);
+	install_element(RELAY_NODE, &no_relay_tunnel_datapath_cmd);
+	install_element(RELAY_NODE, &relay_tunnel_ttl_cmd);
+	install_element(RELAY_NODE, &no_relay_tunnel_ttl_cmd);
+	install_element(RELAY_NODE, &relay_ipv6_mtu_cmd);
+	install_element(RELAY_NODE, &no_relay_ipv6_mtu_cmd);
+	install_element(RELAY_NODE, &relay_ipv6_address_cmd);
+	install_element(RELAY_NODE, &relay_route_cmd);
+	install_element(RELAY_NODE, &no_relay_route_cmd);
+	install_element(RELAY_NODE, &relay_track_cmd);
+	install_element(RELAY_NODE, &no_relay_track_cmd);
+	install_element(RELAY_NODE, &relay_delay_up_cmd);
+	install_element(RELAY_NODE, &no_relay_delay_up_cmd);
+	install_element(RELAY_NODE, &relay_drain_time_cmd);
+	install_element(RELAY_NODE, &no_relay_drain_time_cmd);
+	install_element(RELAY_NODE, &relay_maintenance_cmd);
+	install_element(RELAY_NODE, &relay_self_test_cmd);
+	install_element(RELAY_NODE, &relay_shutdown_cmd);
+}

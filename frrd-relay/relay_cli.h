@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Configuration commands: northbound edits, nothing else. */
+#ifndef _RELAY_CLI_H
+#define _RELAY_CLI_H
+
+#include "vty.h"
+
+void relay_cli_init(void);
+void relay_cli_track_init(void);
+void relay_vty_init(void);
+
+/*
+ * Applies the changes that were enqueued with nb_cli_enqueue_change() to the
+ * candidate and commits them (or leaves that to the end of the file or of the
+ * transaction). object: XPath of the track object or instance that they edit.
+ *
+ * A line that can't work is refused at once with one "% ..." line, and the
+ * candidate is what it was. Returns a CMD_ code.
+ */
+int relay_cli_apply(struct vty *vty, const char *object);
+
+#endif /* _RELAY_CLI_H */

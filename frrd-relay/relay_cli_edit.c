@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * How a line gets into the configuration.
+ *
+ * libfrr commits each line, or, while a file is read, all lines at its end; a
+ * line that fails there takes all others with it, and the message has four
+ * lines. relayd checks each line against the candidate first: the bad one is
+ * refused on the spot in one line, the rest of a file goes on.
+ */
+#include <zebra.h>
+
+#include "libyang/libyang.h"
+
+#include "command.h"
+#include "libfrr.h"
+#include "northbound_cli.h"
+
+#include "relay_cli.h"
+#include "relay_debug.h"
+#include "relay_nb.h"
+#include "relay_validate.h"
+
+/* Leading "." stands for the node that the vty is in. */
+static void absolute_xpath(struct vty *vty, const char *xpath, char *out,
+			   size_t len)
+{
+	if (xpath[0] == '.' && vty->xpath_index > 0)
+		snprintf(out, len, "%s%s", VTY_CURR_XPATH, xpath + 1);
+	else
+		strlcpy(out, xpath, len);
+}
+
+static bool edit_candidate(struct vty *vty, char *err, size_t len)
+{
+	struct vty_cfg_change *change;
+	char xpath[XPATH_MAXLEN];
+	struct nb_node *node;
+	struct yang_data *data;
+	const char *value;
+	int ret;
+
+	for (size_t i = 0; i < vty->num_cfg_changes; i++) {
+		change = &vty->cfg_changes[i];
+		absolute_xpath(vty, change->xpath, xpath, sizeof(xpath));
+		node = nb_node_find(xpath);
+		if (!node) {
+			snprintf(err, len, "no data node %.200s", xpath);
+			return false;
+		}
+		value = change->value ? change->value
+				      : yang_snode_get_default(node->snode);
+		data = yang_data_new(xpath, value);
+		ret = nb_candidate_edit(vty->candidate_config, node,
+					change->operation, xpath, NULL, data);
+		yang_data_free(data);
+		if (ret != NB_OK && ret != NB_ERR_NOT_FOUND) {
+			snprintf(err, len, "%.200s is not a valid value",
+				 value ? value : xpath);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Puts back the one object that the line has touched. */
+static void restore_object(struct nb_config *candidate, const char *object,
+			   struct lyd_node *before)
+{
+	struct lyd_node *now = yang_dnode_get(candidate->dnode, object);
+	struct lyd_node *root;
+
+	if (now)
+		lyd_free_tree(now);
+	if (!before)
+		return;
+	root = (struct lyd_node *)relay_nb_root(candidate->dnode);
+	lyd_insert_child(root, before);
+}
+
+/* The first line says it; libyang adds more. */
+static void print_error(struct vty *vty, const char *errmsg)
+{
+	int len = strcspn(errmsg, "\n");
+
+	if (len)
+		vty_out(vty, "%% %.*s\n", len, errmsg);
+	else
+		vty_out(vty, "%% Configuration failed\n");
+}
+
+static int commit(struct vty *vty)
+{
+	struct nb_context context = {.client = NB_CLIENT_CLI, .user = vty};
+	char errmsg[BUFSIZ] = {};
+	int ret;
+
+	ret = nb_candidate_commit(&context, vty->candidate_config, true, NULL,
+				  NULL, errmsg, sizeof(errmsg));
+	if (ret == NB_OK || ret == NB_ERR_NO_CHANGES)
+		return CMD_SUCCESS;
+	print_error(vty, errmsg);
+	nb_config_replace(vty->candidate_config, running_config, true);
+	return CMD_WARNING_CONFIG_FAILED;
+}
+
+int relay_cli_apply(struct vty *vty, const char *object)
+{
+	struct nb_config *candidate = vty->candidate_config;
+	struct lyd_node *before = NULL, *now;
+	char err[RELAY_ERR_LEN] = "";
+
+	VTY_CHECK_XPATH;
+
+	now = yang_dnode_get(candidate->dnode, object);
+	if (now && lyd_dup_single(now, NULL,
+				  LYD_DUP_RECURSIVE | LYD_DUP_WITH_FLAGS,
+				  &before) != LY_SUCCESS) {
+		vty_out(vty, "%% Out of memory\n");
+		return CMD_WARNING_CONFIG_FAILED;
+	}
+
+	if (!edit_candidate(vty, err, sizeof(err)) ||
+	    !relay_nb_validate_edit(candidate->dnode, object, err,
+				    sizeof(err))) {
+		restore_object(candidate, object, before);
+		print_error(vty, err);
+		return CMD_WARNING_CONFIG_FAILED;
+	}
+	lyd_free_tree(before);
+	DEBUGD(&relay_dbg_northbound, "northbound: edit of %s", object);
+
+	if (frr_get_cli_mode() != FRR_CLI_CLASSIC)
+		return CMD_SUCCESS;
+	if (vty->pending_allowed)
+		return nb_cli_apply_changes(vty, NULL);
+	return commit(vty);
+}

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* relayd: anycast IPv6 transition relays for FRR. */
+#include <zebra.h>
+
+#include "command.h"
+#include "filter.h"
+#include "if.h"
+#include "libfrr.h"
+#include "log.h"
+#include "memory.h"
+#include "privs.h"
+#include "sigevent.h"
+#include "vrf.h"
+#include "vty.h"
+
+#include "relay.h"
+#include "relay_cli.h"
+#include "relay_debug.h"
+#include "relay_memory.h"
+#include "relay_nb.h"
+#include "relay_zebra.h"
+#include "track.h"
+#include "tunnel.h"
+
+DEFINE_MGROUP(RELAYD, "relayd");
+
+/* FRR's own daemons end at 2623. */
+#define RELAY_VTY_PORT 2624
+
+/*
+ * NET_ADMIN: interfaces, addresses, net sysctls, nftables. NET_RAW: ICMP and
+ * the self-test's packets. Raised only around the calls that need them.
+ */
+static zebra_capabilities_t caps[] = {ZCAP_NET_ADMIN, ZCAP_NET_RAW};
+
+static struct zebra_privs_t relay_privs = {
+#if defined(FRR_USER) && defined(FRR_GROUP)
+	.user = FRR_USER,
+	.group = FRR_GROUP,
+#endif
+#ifdef VTY_GROUP
+	.vty_group = VTY_GROUP,
+#endif
+	.caps_p = caps,
+	.cap_num_p = array_size(caps),
+	.cap_num_i = 0,
+};
+
+static struct frr_loop *relay_main_loop;
+static struct frr_daemon_info relayd_di;
+
+/*
+ * What a former run left and nothing has adopted goes once the configuration is
+ * known. That is after our own file, or, with FRR's integrated one, when vtysh
+ * has sent all of it; where nobody sends any, after a while.
+ */
+#define RELAY_SWEEP_S 60
+
+static struct frr_event *t_sweep;
+
+static void sweep(struct frr_event *ev)
+{
+	tunnel_sweep();
+}
+
+static void sweep_soon(time_t secs)
+{
+	EVENT_OFF(t_sweep);
+	event_add_timer(relay_main_loop, sweep, NULL, secs, &t_sweep);
+}
+
+static void on_config_start(void)
+{
+}
+
+static void on_config_end(void)
+{
+	sweep_soon(0);
+}
+
+static int on_config_read(struct frr_loop *loop)
+{
+	bool configured = relay_tree_count(relay_tree) > 0 ||
+			  track_tree_count(track_tree) > 0;
+
+	sweep_soon(configured ? 0 : RELAY_SWEEP_S);
+	return 0;
+}
+
+static void relay_exit(void)
+{
+	EVENT_OFF(t_sweep);
+	relay_zebra_stop();
+	track_fini();
+	tunnel_fini();
+	vrf_terminate();
+	frr_fini();
+	exit(0);
+}
+
+/* Withdraw, drain, remove: the last routes are gone before the addresses. */
+static void sigint(void)
+{
+	zlog_notice("Terminating on signal");
+	relay_stop(relay_exit);
+}
+
+static void sighup(void)
+{
+	zlog_info("SIGHUP received");
+	vty_read_config(NULL, relayd_di.config_file, config_default);
+}
+
+static void sigusr1(void)
+{
+	zlog_rotate();
+}
+
+static struct frr_signal_t relay_signals[] = {
+	{.signal = SIGHUP, .handler = &sighup},
+	{.signal = SIGUSR1, .handler = &sigusr1},
+	{.signal = SIGINT, .handler = &sigint},
+	{.signal = SIGTERM, .handler = &sigint},
+};
+
+static const struct frr_yang_module_info *const relay_yang_modules[] = {
+	&frr_filter_info,
+	&frr_interface_info,
+	&frr_vrf_info,
+	&frr_relay_info,
+};
+
+/* clang-format off */
+FRR_DAEMON_INFO(relayd, RELAY,
+	.vty_port = RELAY_VTY_PORT,
+	.proghelp = "Anycast IPv6 transition relays (6to4).",
+
+	.signals = relay_signals,
+	.n_signals = array_size(relay_signals),
+
+	.privs = &relay_privs,
+
+	.yang_modules = relay_yang_modules,
+	.n_yang_modules = array_size(relay_yang_modules),
+);
+/* clang-format on */
+
+static const struct option longopts[] = {{}};
+
+int main(int argc, char **argv)
+{
+	char err[160];
+	int opt, ret;
+
+	frr_preinit(&relayd_di, argc, argv);
+	frr_opt_add("", longopts, "");
+	while ((opt = frr_getopt(argc, argv, NULL)) != EOF)
+		if (opt != 0)
+			frr_help_exit(1);
+
+	if (relay_zebra_type_taken(frr_vtydir, err, sizeof(err))) {
+		fprintf(stderr, "relayd: %s\n", err);
+		exit(1);
+	}
+
+	relay_main_loop = frr_init();
+	vrf_init(NULL, NULL, NULL, NULL);
+
+	ret = tunnel_init(relay_main_loop, &relay_privs, frr_vtydir);
+	if (ret < 0) {
+		fprintf(stderr, "relayd: netlink is not usable: %s\n",
+			safe_strerror(-ret));
+		exit(1);
+	}
+	track_init(relay_main_loop, &relay_privs);
+	relay_init(relay_main_loop);
+	relay_zebra_init(relay_main_loop, &relay_privs);
+
+	relay_debug_init();
+	relay_cli_track_init();
+	relay_cli_init();
+	relay_vty_init();
+	relay_nb_state_init();
+	cmd_init_config_callbacks(on_config_start, on_config_end);
+	hook_register(frr_config_post, on_config_read);
+
+	frr_config_fork();
+	frr_run(relay_main_loop);
+
+	return 0; /* not reached */
+}

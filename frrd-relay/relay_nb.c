@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <zebra.h>
+
+#include "relay_nb.h"
+
+/* A leaf whose value has a default can only be modified. */
+#define LEAF(path)                                                             \
+	{                                                                      \
+		.xpath = RELAY_XPATH path,                                     \
+		.cbs = {.modify = relay_nb_leaf_modify},                       \
+	}
+#define LEAF_OPTIONAL(path)                                                    \
+	{                                                                      \
+		.xpath = RELAY_XPATH path,                                     \
+		.cbs = {.modify = relay_nb_leaf_modify,                        \
+			.destroy = relay_nb_leaf_destroy},                     \
+	}
+#define LIST(path)                                                             \
+	{                                                                      \
+		.xpath = RELAY_XPATH path,                                     \
+		.cbs = {.create = relay_nb_leaf_create,                        \
+			.destroy = relay_nb_leaf_destroy},                     \
+	}
+#define STATE(path, cb)                                                        \
+	{                                                                      \
+		.xpath = RELAY_XPATH path, .cbs = {.get_elem = cb},            \
+	}
+
+/* Tracked objects are there before the relays that refer to them. */
+#define PRIORITY_TRACK	  (NB_DFLT_PRIORITY - 2)
+#define PRIORITY_INSTANCE (NB_DFLT_PRIORITY - 1)
+
+/* clang-format off */
+const struct frr_yang_module_info frr_relay_info = {
+	.name = "frr-relay",
+	.nodes = {
+		{
+			.xpath = RELAY_XPATH,
+			.cbs = {.pre_validate = relay_nb_pre_validate},
+		},
+		{
+			.xpath = RELAY_XPATH "/track-object",
+			.cbs = {
+				.create = relay_nb_track_create,
+				.destroy = relay_nb_track_destroy,
+				.apply_finish = relay_nb_track_apply_finish,
+				.get_next = relay_nb_track_get_next,
+				.get_keys = relay_nb_track_get_keys,
+				.lookup_entry = relay_nb_track_lookup,
+				.cli_show = relay_cli_show_track,
+				.cli_show_end = relay_cli_show_end,
+				.cli_cmp = relay_cli_track_cmp,
+			},
+			.priority = PRIORITY_TRACK,
+		},
+		{
+			.xpath = RELAY_XPATH "/track-object/type",
+			.cbs = {.modify = relay_nb_track_type_modify},
+		},
+		LEAF_OPTIONAL("/track-object/interface"),
+		LEAF_OPTIONAL("/track-object/prefix"),
+		LEAF_OPTIONAL("/track-object/target"),
+		LEAF_OPTIONAL("/track-object/source-address"),
+		LEAF_OPTIONAL("/track-object/source-interface"),
+		LEAF("/track-object/frequency"),
+		LEAF("/track-object/timeout"),
+		LEAF("/track-object/probes/up"),
+		LEAF("/track-object/probes/down"),
+		LEAF("/track-object/delay/up"),
+		LEAF("/track-object/delay/down"),
+		LEAF_OPTIONAL("/track-object/boolean"),
+		LIST("/track-object/object"),
+		LEAF("/track-object/object/not"),
+		STATE("/track-object/state/state", relay_nb_track_state),
+		STATE("/track-object/state/detail", relay_nb_track_state),
+		STATE("/track-object/state/transitions", relay_nb_track_state),
+		STATE("/track-object/state/since", relay_nb_track_state),
+		STATE("/track-object/state/rtt", relay_nb_track_state),
+		STATE("/track-object/state/sent", relay_nb_track_state),
+		STATE("/track-object/state/received", relay_nb_track_state),
+		{
+			.xpath = RELAY_XPATH "/instance",
+			.cbs = {
+				.create = relay_nb_instance_create,
+				.destroy = relay_nb_instance_destroy,
+				.apply_finish = relay_nb_instance_apply_finish,
+				.get_next = relay_nb_instance_get_next,
+				.get_keys = relay_nb_instance_get_keys,
+				.lookup_entry = relay_nb_instance_lookup,
+				.cli_show = relay_cli_show_instance,
+				.cli_show_end = relay_cli_show_end,
+			},
+			.priority = PRIORITY_INSTANCE,
+		},
+		LEAF_OPTIONAL("/instance/description"),
+		{
+			.xpath = RELAY_XPATH "/instance/enabled",
+			.cbs = {.modify = relay_nb_enabled_modify},
+		},
+		LEAF("/instance/maintenance"),
+		LEAF_OPTIONAL("/instance/tunnel/mode"),
+		{
+			.xpath = RELAY_XPATH "/instance/tunnel/interface",
+			.cbs = {
+				.modify = relay_nb_tunnel_interface_modify,
+				.destroy = relay_nb_leaf_destroy,
+			},
+		},
+		LEAF_OPTIONAL("/instance/tunnel/source"),
+		LEAF_OPTIONAL("/instance/tunnel/transmit-source"),
+		LEAF("/instance/tunnel/direction"),
+		LEAF("/instance/tunnel/datapath"),
+		LEAF("/instance/tunnel/ttl"),
+		LEAF("/instance/ipv6/mtu"),
+		LIST("/instance/ipv6/address"),
+		LIST("/instance/route"),
+		LEAF_OPTIONAL("/instance/route/tag"),
+		LEAF("/instance/route/distance"),
+		LEAF("/instance/route/metric"),
+		LEAF_OPTIONAL("/instance/route/track"),
+		LEAF_OPTIONAL("/instance/track"),
+		LEAF("/instance/delay/up"),
+		LEAF("/instance/drain-time"),
+		LEAF("/instance/self-test"),
+		STATE("/instance/state/oper-status", relay_nb_instance_state),
+		STATE("/instance/state/reason", relay_nb_instance_state),
+		STATE("/instance/state/detail", relay_nb_instance_state),
+		STATE("/instance/state/note", relay_nb_instance_state),
+		STATE("/instance/state/since", relay_nb_instance_state),
+		STATE("/instance/state/transitions", relay_nb_instance_state),
+		STATE("/instance/state/interface", relay_nb_instance_state),
+		STATE("/instance/state/if-index", relay_nb_instance_state),
+		STATE("/instance/state/datapath", relay_nb_instance_state),
+		STATE("/instance/state/checks/interface", relay_nb_instance_state),
+		STATE("/instance/state/checks/source", relay_nb_instance_state),
+		STATE("/instance/state/checks/forwarding", relay_nb_instance_state),
+		STATE("/instance/state/checks/self-test", relay_nb_instance_state),
+		{
+			.xpath = RELAY_XPATH "/instance/state/route",
+			.cbs = {
+				.get_next = relay_nb_route_get_next,
+				.get_keys = relay_nb_route_get_keys,
+				.lookup_entry = relay_nb_route_lookup,
+			},
+		},
+		STATE("/instance/state/route/prefix", relay_nb_route_state),
+		STATE("/instance/state/route/installed", relay_nb_route_state),
+		STATE("/instance/state/route/distance", relay_nb_route_state),
+		STATE("/instance/state/route/metric", relay_nb_route_state),
+		STATE("/instance/state/route/tag", relay_nb_route_state),
+		STATE("/instance/state/counters/rx-packets", relay_nb_counter_state),
+		STATE("/instance/state/counters/rx-bytes", relay_nb_counter_state),
+		STATE("/instance/state/counters/tx-packets", relay_nb_counter_state),
+		STATE("/instance/state/counters/tx-bytes", relay_nb_counter_state),
+		{
+			.xpath = RELAY_XPATH "/instance/state/counters/drop",
+			.cbs = {
+				.get_next = relay_nb_drop_get_next,
+				.get_keys = relay_nb_drop_get_keys,
+				.lookup_entry = relay_nb_drop_lookup,
+			},
+		},
+		STATE("/instance/state/counters/drop/reason", relay_nb_drop_packets),
+		STATE("/instance/state/counters/drop/packets", relay_nb_drop_packets),
+		{
+			.xpath = RELAY_XPATH "/instance/state/history",
+			.cbs = {
+				.get_next = relay_nb_history_get_next,
+				.get_keys = relay_nb_history_get_keys,
+				.lookup_entry = relay_nb_history_lookup,
+			},
+		},
+		STATE("/instance/state/history/index", relay_nb_history_state),
+		STATE("/instance/state/history/time", relay_nb_history_state),
+		STATE("/instance/state/history/from", relay_nb_history_state),
+		STATE("/instance/state/history/to", relay_nb_history_state),
+		STATE("/instance/state/history/reason", relay_nb_history_state),
+		STATE("/instance/state/history/detail", relay_nb_history_state),
+		{
+			.xpath = "/frr-relay:clear-counters",
+			.cbs = {.rpc = relay_nb_clear_counters},
+		},
+		{
+			.xpath = NULL,
+		},
+	},
+};
+/* clang-format on */

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Configuration callbacks.
+ *
+ * A leaf does nothing by itself: when a transaction is applied, apply_finish of
+ * the track object or instance reads it as a whole and hands it to track.c or
+ * relay.c, which know what has changed. Rules that look at more than one leaf
+ * are in relay_validate.c and run over the whole candidate first.
+ */
+#include <zebra.h>
+
+#include "libyang/libyang.h"
+#include "printfrr.h"
+
+#include "relay_memory.h"
+#include "relay_nb.h"
+#include "relay_validate.h"
+
+DEFINE_MTYPE_STATIC(RELAYD, RELAY_CANDIDATE, "Relay candidate configuration");
+
+/* ------------------------------------------------------------- validation */
+
+static bool track_get(void *arg, uint16_t id, struct track_config *out)
+{
+	const struct lyd_node *dnode = relay_nb_find_track(arg, id);
+
+	if (!dnode)
+		return false;
+	relay_nb_read_track(dnode, out);
+	return true;
+}
+
+/* All relays below root; the caller frees. */
+static struct relay_config *read_instances(const struct lyd_node *root,
+					   size_t *n)
+{
+	const struct lyd_node *child;
+	struct relay_config *cfgs;
+	size_t count = 0;
+
+	LY_LIST_FOR (lyd_child(root), child)
+		count += relay_nb_is_instance(child);
+	cfgs = XMALLOC(MTYPE_RELAY_CANDIDATE, (count + 1) * sizeof(*cfgs));
+	*n = 0;
+	LY_LIST_FOR (lyd_child(root), child)
+		if (relay_nb_is_instance(child))
+			relay_nb_read_instance(child, &cfgs[(*n)++]);
+	return cfgs;
+}
+
+/* Names who uses a track object, or returns false. */
+static bool track_user(const struct lyd_node *root, uint16_t id, char *buf,
+		       size_t len)
+{
+	struct track_config trk;
+	struct relay_config cfg;
+	const struct lyd_node *child;
+
+	LY_LIST_FOR (lyd_child(root), child) {
+		if (relay_nb_is_instance(child)) {
+			relay_nb_read_instance(child, &cfg);
+			if (cfg.track == id) {
+				snprintf(buf, len, "relay %s", cfg.name);
+				return true;
+			}
+			for (size_t i = 0; i < cfg.nroutes; i++)
+				if (cfg.routes[i].track == id) {
+					snprintfrr(buf, len,
+						   "route %pFX of relay %s",
+						   &cfg.routes[i].prefix,
+						   cfg.name);
+					return true;
+				}
+		} else if (relay_nb_is_track(child)) {
+			relay_nb_read_track(child, &trk);
+			for (size_t i = 0; i < trk.nmembers; i++)
+				if (trk.members[i].id == id) {
+					snprintf(buf, len, "track %u", trk.id);
+					return true;
+				}
+		}
+	}
+	return false;
+}
+
+int relay_nb_pre_validate(struct nb_cb_pre_validate_args *args)
+{
+	const struct lyd_node *root = args->dnode, *child;
+	struct relay_validate_tracks tracks = {track_get, (void *)root};
+	struct track_config trk;
+	struct relay_config *cfgs;
+	bool ok = true;
+	size_t n;
+
+	LY_LIST_FOR (lyd_child(root), child) {
+		if (!relay_nb_is_track(child))
+			continue;
+		relay_nb_read_track(child, &trk);
+		if (!relay_validate_track(&trk, &tracks, args->errmsg,
+					  args->errmsg_len))
+			return NB_ERR_VALIDATION;
+	}
+
+	cfgs = read_instances(root, &n);
+	for (size_t i = 0; ok && i < n; i++)
+		/* pairs once: each against those before it */
+		ok = relay_validate_relay(&cfgs[i], cfgs, i, &tracks,
+					  args->errmsg, args->errmsg_len);
+	XFREE(MTYPE_RELAY_CANDIDATE, cfgs);
+	return ok ? NB_OK : NB_ERR_VALIDATION;
+}
+
+static bool ifname_ok(const struct lyd_node *instance, char *err, size_t len)
+{
+	struct relay_config cfg;
+	const char *ifname;
+
+	relay_nb_read_instance(instance, &cfg);
+	ifname = relay_config_ifname(&cfg);
+	if (!cfg.ifname[0] && !cfg.enabled)
+		return true;
+	if (!tunnel_ifname_foreign(ifname))
+		return true;
+	snprintf(err, len, "interface %s exists and is not relayd's", ifname);
+	return false;
+}
+
+bool relay_nb_validate_edit(const struct lyd_node *tree, const char *xpath,
+			    char *err, size_t len)
+{
+	const struct lyd_node *root = relay_nb_root(tree), *dnode;
+	struct relay_validate_tracks tracks = {track_get, (void *)root};
+	struct relay_config *cfgs, cfg;
+	struct track_config trk;
+	uint16_t id;
+	bool ok;
+	size_t n;
+
+	dnode = yang_dnode_get(tree, xpath);
+	if (!dnode) {
+		/* removed: only a track object can be missed by others */
+		if (sscanf(xpath, RELAY_XPATH "/track-object[id='%hu']", &id) !=
+			    1 ||
+		    !root)
+			return true;
+		char user[80];
+
+		if (!track_user(root, id, user, sizeof(user)))
+			return true;
+		snprintf(err, len, "track %u is used by %s", id, user);
+		return false;
+	}
+
+	if (relay_nb_is_track(dnode)) {
+		relay_nb_read_track(dnode, &trk);
+		return relay_validate_track(&trk, &tracks, err, len);
+	}
+
+	relay_nb_read_instance(dnode, &cfg);
+	cfgs = read_instances(root, &n);
+	ok = relay_validate_relay(&cfg, cfgs, n, &tracks, err, len) &&
+	     ifname_ok(dnode, err, len);
+	XFREE(MTYPE_RELAY_CANDIDATE, cfgs);
+	return ok;
+}
+
+/* ------------------------------------------------------------------ leaves */
+
+int relay_nb_leaf_create(struct nb_cb_create_args *args)
+{
+	return NB_OK;
+}
+
+int relay_nb_leaf_modify(struct nb_cb_modify_args *args)
+{
+	return NB_OK;
+}
+
+int relay_nb_leaf_destroy(struct nb_cb_destroy_args *args)
+{
+	return NB_OK;
+}
+
+static const struct lyd_node *instance_of(const struct lyd_node *dnode)
+{
+	while (dnode && !relay_nb_is_instance(dnode))
+		dnode = lyd_parent(dnode);
+	return dnode;
+}
+
+int relay_nb_tunnel_interface_modify(struct nb_cb_modify_args *args)
+{
+	if (args->event != NB_EV_VALIDATE)
+		return NB_OK;
+	return ifname_ok(instance_of(args->dnode), args->errmsg,
+			 args->errmsg_len)
+		       ? NB_OK
+		       : NB_ERR_VALIDATION;
+}
+
+int relay_nb_enabled_modify(struct nb_cb_modify_args *args)
+{
+	if (args->event != NB_EV_VALIDATE)
+		return NB_OK;
+	return ifname_ok(instance_of(args->dnode), args->errmsg,
+			 args->errmsg_len)
+		       ? NB_OK
+		       : NB_ERR_VALIDATION;
+}
+
+/* ------------------------------------------------------------------ tracks */
+
+int relay_nb_track_create(struct nb_cb_create_args *args)
+{
+	return NB_OK; /* apply_finish knows all of it */
+}
+
+int relay_nb_track_destroy(struct nb_cb_destroy_args *args)
+{
+	struct track_config cfg;
+	struct track *trk;
+
+	if (args->event != NB_EV_APPLY)
+		return NB_OK;
+	relay_nb_read_track(args->dnode, &cfg);
+	trk = track_lookup(cfg.id);
+	if (trk)
+		track_delete(&trk);
+	return NB_OK;
+}
+
+int relay_nb_track_type_modify(struct nb_cb_modify_args *args)
+{
+	struct track_config cfg;
+	struct track *trk;
+
+	if (args->event != NB_EV_VALIDATE)
+		return NB_OK;
+	relay_nb_read_track(lyd_parent(args->dnode), &cfg);
+	trk = track_lookup(cfg.id);
+	if (!trk || trk->cfg.type == cfg.type)
+		return NB_OK;
+	snprintf(args->errmsg, args->errmsg_len,
+		 "track %u exists with another type, remove it first", cfg.id);
+	return NB_ERR_VALIDATION;
+}
+
+void relay_nb_track_apply_finish(struct nb_cb_apply_finish_args *args)
+{
+	struct track_config cfg;
+
+	relay_nb_read_track(args->dnode, &cfg);
+	track_configure(&cfg);
+}
+
+/* --------------------------------------------------------------- instances */
+
+int relay_nb_instance_create(struct nb_cb_create_args *args)
+{
+	return NB_OK;
+}
+
+int relay_nb_instance_destroy(struct nb_cb_destroy_args *args)
+{
+	struct relay_config cfg;
+
+	if (args->event != NB_EV_APPLY)
+		return NB_OK;
+	relay_nb_read_instance(args->dnode, &cfg);
+	relay_remove(cfg.name);
+	return NB_OK;
+}
+
+void relay_nb_instance_apply_finish(struct nb_cb_apply_finish_args *args)
+{
+	struct relay_config cfg;
+
+	relay_nb_read_instance(args->dnode, &cfg);
+	relay_configure(&cfg);
+}

@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Operational state, RPCs and the notification. One callback serves all leaves
+ * of a container and goes by the leaf's name.
+ */
+#include <zebra.h>
+
+#include "log.h"
+
+#include "relay_nb.h"
+
+static const char *leaf_of(const char *xpath)
+{
+	const char *slash = strrchr(xpath, '/');
+
+	return slash ? slash + 1 : xpath;
+}
+
+static struct yang_data *string_or_none(const char *xpath, const char *value)
+{
+	return value && value[0] ? yang_data_new_string(xpath, value) : NULL;
+}
+
+/* libfrr's own takes the monotonic clock. */
+static struct yang_data *time_state(const char *xpath, time_t when)
+{
+	char buf[RELAY_TIME_LEN];
+
+	return yang_data_new_string(xpath, relay_time_str(when, buf));
+}
+
+/* ----------------------------------------------------------------- tracks */
+
+const void *relay_nb_track_get_next(struct nb_cb_get_next_args *args)
+{
+	const struct track *trk = args->list_entry;
+
+	return trk ? track_tree_const_next(track_tree, trk)
+		   : track_tree_const_first(track_tree);
+}
+
+int relay_nb_track_get_keys(struct nb_cb_get_keys_args *args)
+{
+	const struct track *trk = args->list_entry;
+
+	args->keys->num = 1;
+	snprintf(args->keys->key[0], sizeof(args->keys->key[0]), "%u",
+		 trk->cfg.id);
+	return NB_OK;
+}
+
+const void *relay_nb_track_lookup(struct nb_cb_lookup_entry_args *args)
+{
+	return track_lookup(strtoul(args->keys->key[0], NULL, 10));
+}
+
+struct yang_data *relay_nb_track_state(struct nb_cb_get_elem_args *args)
+{
+	const struct track *trk = args->list_entry;
+	const char *leaf = leaf_of(args->xpath);
+	struct track_echo_stats stats;
+
+	if (!strcmp(leaf, "state"))
+		return yang_data_new_string(args->xpath,
+					    track_state_str(trk->state));
+	if (!strcmp(leaf, "detail"))
+		return string_or_none(args->xpath, trk->detail);
+	if (!strcmp(leaf, "transitions"))
+		return yang_data_new_uint32(args->xpath, trk->transitions);
+	if (!strcmp(leaf, "since"))
+		return time_state(args->xpath, trk->since);
+
+	if (!trk->ops->echo_stats)
+		return NULL;
+	trk->ops->echo_stats(trk, &stats);
+	if (!strcmp(leaf, "rtt"))
+		return yang_data_new_uint32(args->xpath, stats.rtt_usec);
+	if (!strcmp(leaf, "sent"))
+		return yang_data_new_uint64(args->xpath, stats.sent);
+	if (!strcmp(leaf, "received"))
+		return yang_data_new_uint64(args->xpath, stats.received);
+	return NULL;
+}
+
+/* -------------------------------------------------------------- instances */
+
+const void *relay_nb_instance_get_next(struct nb_cb_get_next_args *args)
+{
+	const struct relay *relay = args->list_entry;
+
+	return relay ? relay_tree_const_next(relay_tree, relay)
+		     : relay_tree_const_first(relay_tree);
+}
+
+int relay_nb_instance_get_keys(struct nb_cb_get_keys_args *args)
+{
+	const struct relay *relay = args->list_entry;
+
+	args->keys->num = 1;
+	strlcpy(args->keys->key[0], relay->cfg.name,
+		sizeof(args->keys->key[0]));
+	return NB_OK;
+}
+
+const void *relay_nb_instance_lookup(struct nb_cb_lookup_entry_args *args)
+{
+	return relay_lookup(args->keys->key[0]);
+}
+
+static struct yang_data *check_state(const struct relay *relay,
+				     const char *xpath, const char *leaf)
+{
+	enum tunnel_check check;
+
+	if (!strcmp(leaf, "interface"))
+		check = relay_check_interface(relay);
+	else if (!strcmp(leaf, "source"))
+		check = relay_check_source(relay);
+	else if (!strcmp(leaf, "forwarding"))
+		check = relay_check_forwarding(relay);
+	else
+		check = relay_check_self_test(relay);
+	return yang_data_new_string(xpath, tunnel_check_str(check));
+}
+
+struct yang_data *relay_nb_instance_state(struct nb_cb_get_elem_args *args)
+{
+	const struct relay *relay = args->list_entry;
+	const char *xpath = args->xpath, *leaf = leaf_of(xpath);
+
+	if (strstr(xpath, "/checks/"))
+		return check_state(relay, xpath, leaf);
+	if (!strcmp(leaf, "oper-status"))
+		return yang_data_new_string(xpath, relay_oper_str(relay->oper));
+	if (!strcmp(leaf, "reason"))
+		return yang_data_new_string(xpath,
+					    relay_reason_str(relay->reason));
+	if (!strcmp(leaf, "detail"))
+		return string_or_none(xpath, relay->detail);
+	if (!strcmp(leaf, "note"))
+		return string_or_none(xpath, relay_note(relay));
+	if (!strcmp(leaf, "since"))
+		return time_state(xpath, relay->since);
+	if (!strcmp(leaf, "transitions"))
+		return yang_data_new_uint32(xpath, relay->transitions);
+	if (!strcmp(leaf, "interface"))
+		return yang_data_new_string(xpath,
+					    relay_config_ifname(&relay->cfg));
+	if (!strcmp(leaf, "if-index"))
+		return yang_data_new_int32(xpath, relay_ifindex(relay));
+	if (!strcmp(leaf, "datapath"))
+		return yang_data_new_string(xpath, relay_datapath_str(relay));
+	return NULL;
+}
+
+/* ----------------------------------------------------------------- routes */
+
+const void *relay_nb_route_get_next(struct nb_cb_get_next_args *args)
+{
+	const struct relay *relay = args->parent_list_entry;
+	const struct relay_route *route = args->list_entry;
+	size_t i = route ? (size_t)(route - relay->routes) + 1 : 0;
+
+	return i < relay->nroutes ? &relay->routes[i] : NULL;
+}
+
+int relay_nb_route_get_keys(struct nb_cb_get_keys_args *args)
+{
+	const struct relay_route *route = args->list_entry;
+
+	args->keys->num = 1;
+	prefix2str(&route->cfg.prefix, args->keys->key[0],
+		   sizeof(args->keys->key[0]));
+	return NB_OK;
+}
+
+const void *relay_nb_route_lookup(struct nb_cb_lookup_entry_args *args)
+{
+	const struct relay *relay = args->parent_list_entry;
+	struct prefix p;
+
+	if (!str2prefix(args->keys->key[0], &p))
+		return NULL;
+	for (size_t i = 0; i < relay->nroutes; i++)
+		if (prefix_same(&relay->routes[i].cfg.prefix, &p))
+			return &relay->routes[i];
+	return NULL;
+}
+
+struct yang_data *relay_nb_route_state(struct nb_cb_get_elem_args *args)
+{
+	const struct relay_route *route = args->list_entry;
+	const char *xpath = args->xpath, *leaf = leaf_of(xpath);
+
+	if (!strcmp(leaf, "prefix"))
+		return yang_data_new_prefix(xpath, &route->cfg.prefix);
+	if (!strcmp(leaf, "installed"))
+		return yang_data_new_bool(xpath, route->installed);
+	if (!strcmp(leaf, "distance"))
+		return yang_data_new_uint8(xpath, route->cfg.distance);
+	if (!strcmp(leaf, "metric"))
+		return yang_data_new_uint32(xpath, route->cfg.metric);
+	return yang_data_new_uint32(xpath, route->cfg.tag);
+}
+
+/* --------------------------------------------------------------- counters */
+
+/* One reading serves the leaves and the drop list of one request. */
+static struct tunnel_counters counters;
+
+static bool read_counters(const void *entry)
+{
+	return relay_counters((struct relay *)entry, &counters) == 0;
+}
+
+struct yang_data *relay_nb_counter_state(struct nb_cb_get_elem_args *args)
+{
+	const char *xpath = args->xpath, *leaf = leaf_of(xpath);
+
+	if (!read_counters(args->list_entry))
+		return NULL;
+	if (!strcmp(leaf, "rx-packets"))
+		return yang_data_new_uint64(xpath, counters.rx_packets);
+	if (!strcmp(leaf, "rx-bytes"))
+		return yang_data_new_uint64(xpath, counters.rx_bytes);
+	if (!strcmp(leaf, "tx-packets"))
+		return yang_data_new_uint64(xpath, counters.tx_packets);
+	return yang_data_new_uint64(xpath, counters.tx_bytes);
+}
+
+const void *relay_nb_drop_get_next(struct nb_cb_get_next_args *args)
+{
+	const struct tunnel_drop *drop = args->list_entry;
+	size_t i = drop ? (size_t)(drop - counters.drops) + 1 : 0;
+
+	if (!drop && !read_counters(args->parent_list_entry))
+		return NULL;
+	return i < counters.ndrops ? &counters.drops[i] : NULL;
+}
+
+int relay_nb_drop_get_keys(struct nb_cb_get_keys_args *args)
+{
+	const struct tunnel_drop *drop = args->list_entry;
+
+	args->keys->num = 1;
+	strlcpy(args->keys->key[0], drop->reason, sizeof(args->keys->key[0]));
+	return NB_OK;
+}
+
+const void *relay_nb_drop_lookup(struct nb_cb_lookup_entry_args *args)
+{
+	if (!read_counters(args->parent_list_entry))
+		return NULL;
+	for (size_t i = 0; i < counters.ndrops; i++)
+		if (!strcmp(counters.drops[i].reason, args->keys->key[0]))
+			return &counters.drops[i];
+	return NULL;
+}
+
+struct yang_data *relay_nb_drop_packets(struct nb_cb_get_elem_args *args)
+{
+	const struct tunnel_drop *drop = args->list_entry;
+
+	if (!strcmp(leaf_of(args->xpath), "reason"))
+		return yang_data_new_string(args->xpath, drop->reason);
+	return yang_data_new_uint64(args->xpath, drop->packets);
+}
+
+/* ---------------------------------------------------------------- history */
+
+const void *relay_nb_history_get_next(struct nb_cb_get_next_args *args)
+{
+	const struct relay *relay = args->parent_list_entry;
+	const struct relay_history_entry *entry = args->list_entry, *oldest;
+
+	oldest = relay_history_get(&relay->history, 0);
+	if (!entry)
+		return oldest;
+	return relay_history_get(&relay->history,
+				 entry->index - oldest->index + 1);
+}
+
+int relay_nb_history_get_keys(struct nb_cb_get_keys_args *args)
+{
+	const struct relay_history_entry *entry = args->list_entry;
+
+	args->keys->num = 1;
+	snprintf(args->keys->key[0], sizeof(args->keys->key[0]), "%u",
+		 entry->index);
+	return NB_OK;
+}
+
+const void *relay_nb_history_lookup(struct nb_cb_lookup_entry_args *args)
+{
+	const struct relay *relay = args->parent_list_entry;
+	uint32_t index = strtoul(args->keys->key[0], NULL, 10);
+	const struct relay_history_entry *oldest;
+
+	oldest = relay_history_get(&relay->history, 0);
+	if (!oldest || index < oldest->index)
+		return NULL;
+	return relay_history_get(&relay->history, index - oldest->index);
+}
+
+struct yang_data *relay_nb_history_state(struct nb_cb_get_elem_args *args)
+{
+	const struct relay_history_entry *entry = args->list_entry;
+	const char *xpath = args->xpath, *leaf = leaf_of(xpath);
+
+	if (!strcmp(leaf, "index"))
+		return yang_data_new_uint32(xpath, entry->index);
+	if (!strcmp(leaf, "time"))
+		return time_state(xpath, entry->time);
+	if (!strcmp(leaf, "from"))
+		return yang_data_new_string(xpath, relay_oper_str(entry->from));
+	if (!strcmp(leaf, "to"))
+		return yang_data_new_string(xpath, relay_oper_str(entry->to));
+	if (!strcmp(leaf, "reason"))
+		return yang_data_new_string(xpath,
+					    relay_reason_str(entry->reason));
+	return string_or_none(xpath, entry->detail);
+}
+
+/* -------------------------------------------------------- RPC, notification */
+
+int relay_nb_clear_counters(struct nb_cb_rpc_args *args)
+{
+	const struct yang_data *name = NULL;
+	struct relay *relay;
+
+	if (args->input)
+		name = yang_data_list_find(args->input,
+					   "/frr-relay:clear-counters/%s",
+					   "input/name");
+	if (!name) {
+		frr_each (relay_tree, relay_tree, relay)
+			relay_counters_clear(relay);
+		return NB_OK;
+	}
+	relay = relay_lookup(name->value);
+	if (!relay) {
+		snprintf(args->errmsg, args->errmsg_len, "no relay %s",
+			 name->value);
+		return NB_ERR_NOT_FOUND;
+	}
+	relay_counters_clear(relay);
+	return NB_OK;
+}
+
+#define NOTIFICATION "/frr-relay:relay-status-change"
+
+static int notify_status_change(const struct relay *relay, enum relay_oper old)
+{
+	struct list *args = yang_data_list_new();
+
+	listnode_add(args, yang_data_new_string(NOTIFICATION "/name",
+						relay->cfg.name));
+	listnode_add(args, yang_data_new_string(NOTIFICATION "/old",
+						relay_oper_str(old)));
+	listnode_add(args, yang_data_new_string(NOTIFICATION "/new",
+						relay_oper_str(relay->oper)));
+	listnode_add(args,
+		     yang_data_new_string(NOTIFICATION "/reason",
+					  relay_reason_str(relay->reason)));
+	if (relay->detail[0])
+		listnode_add(args, yang_data_new_string(NOTIFICATION "/detail",
+							relay->detail));
+	nb_notification_send(NOTIFICATION, args);
+	return 0;
+}
+
+void relay_nb_state_init(void)
+{
+	hook_register(relay_status_change, notify_status_change);
+}

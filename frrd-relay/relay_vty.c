@@ -1,0 +1,525 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* show and clear commands: text for people, JSON for scripts. */
+#include <zebra.h>
+
+#include "command.h"
+#include "lib/json.h"
+
+#include "relay.h"
+#include "relay_cli.h"
+#include "track.h"
+
+#ifndef VTYSH_EXTRACT_PL
+#include "frrd-relay/relay_vty_clippy.c"
+#endif
+
+#define RELAY_STR "Anycast IPv6 transition relays\n"
+#define RELAY_NAME_STR "Name of the relay\n"
+
+static void json_time(json_object *json, const char *key, time_t when)
+{
+	char buf[RELAY_TIME_LEN];
+
+	json_object_string_add(json, key, relay_time_str(when, buf));
+}
+
+/* "1d02h03m", "00:01:02": how long ago, as FRR shows uptimes. */
+static const char *ago(time_t since, char *buf, size_t len)
+{
+	time_t secs = time(NULL) - since;
+
+	if (secs < 0)
+		secs = 0;
+	if (secs < ONE_DAY_SECOND)
+		snprintf(buf, len, "%02d:%02d:%02d", (int)(secs / 3600),
+			 (int)(secs / 60 % 60), (int)(secs % 60));
+	else
+		snprintf(buf, len, "%dd%02dh%02dm",
+			 (int)(secs / ONE_DAY_SECOND),
+			 (int)(secs / 3600 % 24), (int)(secs / 60 % 60));
+	return buf;
+}
+
+static int no_such_relay(struct vty *vty, const char *name, bool json)
+{
+	if (json)
+		vty_json(vty, json_object_new_object());
+	else
+		vty_out(vty, "%% No relay %s\n", name);
+	return CMD_WARNING;
+}
+
+/*
+ * Calls show for the named relay, or for all; the objects that it fills go to
+ * the vty as one JSON object keyed by name, unless json is NULL.
+ */
+static int for_relays(struct vty *vty, const char *name, bool as_json,
+		      void (*show)(struct vty *vty, struct relay *relay,
+				   json_object *json))
+{
+	json_object *json = NULL;
+	struct relay *relay;
+
+	if (name && !relay_lookup(name))
+		return no_such_relay(vty, name, as_json);
+	if (as_json)
+		json = json_object_new_object();
+	frr_each (relay_tree, relay_tree, relay)
+		if (!name || !strcmp(name, relay->cfg.name))
+			show(vty, relay, json);
+	if (as_json)
+		vty_json(vty, json);
+	return CMD_SUCCESS;
+}
+
+/* ------------------------------------------------------------- show relay */
+
+static const char *track_state_of(uint16_t id)
+{
+	struct track *trk = track_lookup(id);
+
+	return track_state_str(trk ? trk->state : TRACK_STATE_DOWN);
+}
+
+static json_object *routes_json(const struct relay *relay)
+{
+	json_object *array = json_object_new_array(), *json;
+	const struct relay_route *route;
+
+	for (size_t i = 0; i < relay->nroutes; i++) {
+		route = &relay->routes[i];
+		json = json_object_new_object();
+		json_object_string_addf(json, "prefix", "%pFX",
+					&route->cfg.prefix);
+		json_object_boolean_add(json, "installed", route->installed);
+		json_object_int_add(json, "distance", route->cfg.distance);
+		json_object_int_add(json, "metric", route->cfg.metric);
+		json_object_int_add(json, "tag", route->cfg.tag);
+		if (route->cfg.track)
+			json_object_int_add(json, "track", route->cfg.track);
+		if (route->note)
+			json_object_string_add(json, "note", route->note);
+		json_object_array_add(array, json);
+	}
+	return array;
+}
+
+/* The relay's own object first, then those of its routes, each once. */
+static json_object *tracks_json(const struct relay *relay)
+{
+	json_object *array = json_object_new_array(), *json;
+	bool seen[TRACK_ID_MAX + 1] = {};
+	uint16_t id = relay->cfg.track;
+
+	for (size_t i = 0; i <= relay->nroutes; i++) {
+		if (i > 0)
+			id = relay->routes[i - 1].cfg.track;
+		if (!id || seen[id])
+			continue;
+		seen[id] = true;
+		json = json_object_new_object();
+		json_object_int_add(json, "id", id);
+		json_object_string_add(json, "state", track_state_of(id));
+		json_object_array_add(array, json);
+	}
+	return array;
+}
+
+static json_object *checks_json(const struct relay *relay)
+{
+	json_object *json = json_object_new_object();
+
+	json_object_string_add(json, "interface",
+			       tunnel_check_str(relay_check_interface(relay)));
+	json_object_string_add(json, "source",
+			       tunnel_check_str(relay_check_source(relay)));
+	json_object_string_add(
+		json, "forwarding",
+		tunnel_check_str(relay_check_forwarding(relay)));
+	json_object_string_add(json, "selfTest",
+			       tunnel_check_str(relay_check_self_test(relay)));
+	return json;
+}
+
+static const char *direction_str(enum tunnel_direction direction)
+{
+	switch (direction) {
+	case TUNNEL_DIR_BOTH:
+		return "both";
+	case TUNNEL_DIR_RECEIVE:
+		return "receive";
+	case TUNNEL_DIR_TRANSMIT:
+		return "transmit";
+	}
+	assert(!"unknown direction");
+}
+
+static void show_relay_json(struct vty *vty, struct relay *relay,
+			    json_object *all)
+{
+	const struct relay_config *cfg = &relay->cfg;
+	json_object *json = json_object_new_object();
+	const struct in_addr *transmit = cfg->has_transmit_source
+						 ? &cfg->transmit_source
+						 : &cfg->source;
+
+	if (cfg->description[0])
+		json_object_string_add(json, "description", cfg->description);
+	json_object_string_add(json, "mode", relay_mode_str(cfg->mode));
+	json_object_string_add(json, "adminStatus",
+			       cfg->enabled ? "up" : "down");
+	json_object_string_add(json, "operStatus", relay_oper_str(relay->oper));
+	json_object_string_add(json, "reason", relay_reason_str(relay->reason));
+	if (relay->detail[0])
+		json_object_string_add(json, "detail", relay->detail);
+	json_time(json, "since", relay->since);
+	json_object_int_add(json, "transitions", relay->transitions);
+	json_object_string_add(json, "interface", relay_config_ifname(cfg));
+	json_object_int_add(json, "ifIndex", relay_ifindex(relay));
+	if (cfg->has_source)
+		json_object_string_addf(json, "tunnelSource", "%pI4",
+					&cfg->source);
+	if (cfg->has_source || cfg->has_transmit_source)
+		json_object_string_addf(json, "transmitSource", "%pI4",
+					transmit);
+	json_object_string_add(json, "direction",
+			       direction_str(cfg->direction));
+	json_object_string_add(json, "datapath", relay_datapath_str(relay));
+	json_object_int_add(json, "ttl", cfg->ttl);
+	json_object_int_add(json, "mtu", cfg->mtu);
+	if (relay_note(relay)[0])
+		json_object_string_add(json, "note", relay_note(relay));
+	json_object_object_add(json, "routes", routes_json(relay));
+	json_object_object_add(json, "tracks", tracks_json(relay));
+	json_object_object_add(json, "checks", checks_json(relay));
+	json_object_object_add(all, cfg->name, json);
+}
+
+static unsigned int routes_installed(const struct relay *relay)
+{
+	unsigned int n = 0;
+
+	for (size_t i = 0; i < relay->nroutes; i++)
+		n += relay->routes[i].installed;
+	return n;
+}
+
+static void show_relay_line(struct vty *vty, struct relay *relay,
+			    json_object *all)
+{
+	char since[32], routes[16], source[INET_ADDRSTRLEN] = "-";
+
+	if (relay->cfg.has_source)
+		inet_ntop(AF_INET, &relay->cfg.source, source, sizeof(source));
+	snprintf(routes, sizeof(routes), "%u/%zu", routes_installed(relay),
+		 relay->nroutes);
+	vty_out(vty, "%-15s %-5s %-5s %-11s %-18s %-15s %-6s %s\n",
+		relay->cfg.name, relay_mode_str(relay->cfg.mode),
+		relay->cfg.enabled ? "up" : "down", relay_oper_str(relay->oper),
+		relay_reason_str(relay->reason), source, routes,
+		ago(relay->since, since, sizeof(since)));
+}
+
+static void show_relay_routes(struct vty *vty, const struct relay *relay)
+{
+	const struct relay_route *route;
+
+	for (size_t i = 0; i < relay->nroutes; i++) {
+		route = &relay->routes[i];
+		vty_out(vty, "  Route %pFX %s, distance %u, metric %u, tag %u",
+			&route->cfg.prefix,
+			route->installed ? "installed"
+			: route->sent	 ? "not installed"
+					 : "withdrawn",
+			route->cfg.distance, route->cfg.metric, route->cfg.tag);
+		if (route->cfg.track)
+			vty_out(vty, ", track %u is %s", route->cfg.track,
+				track_state_of(route->cfg.track));
+		if (route->note)
+			vty_out(vty, " (%s)", route->note);
+		vty_out(vty, "\n");
+	}
+}
+
+static void show_relay_full(struct vty *vty, struct relay *relay,
+			    json_object *all)
+{
+	const struct relay_config *cfg = &relay->cfg;
+	char since[32], at[RELAY_TIME_LEN];
+
+	vty_out(vty, "Relay %s is %s, %s%s%s\n", cfg->name,
+		relay_oper_str(relay->oper), relay_reason_str(relay->reason),
+		relay->detail[0] ? ": " : "", relay->detail);
+	vty_out(vty, "  Administratively %s, last change %s (%s ago), %u transitions\n",
+		cfg->enabled ? "up" : "down", relay_time_str(relay->since, at),
+		ago(relay->since, since, sizeof(since)), relay->transitions);
+	if (cfg->description[0])
+		vty_out(vty, "  Description: %s\n", cfg->description);
+	vty_out(vty, "  Mode %s, datapath %s, direction %s\n",
+		relay_mode_str(cfg->mode), relay_datapath_str(relay),
+		direction_str(cfg->direction));
+	vty_out(vty, "  Interface %s, index %d, MTU %u, TTL %u\n",
+		relay_config_ifname(cfg), relay_ifindex(relay), cfg->mtu,
+		cfg->ttl);
+	if (cfg->has_source)
+		vty_out(vty, "  Tunnel source %pI4, transmit source %pI4\n",
+			&cfg->source,
+			cfg->has_transmit_source ? &cfg->transmit_source
+						 : &cfg->source);
+	vty_out(vty, "  Checks: interface %s, source %s, forwarding %s, self-test %s\n",
+		tunnel_check_str(relay_check_interface(relay)),
+		tunnel_check_str(relay_check_source(relay)),
+		tunnel_check_str(relay_check_forwarding(relay)),
+		tunnel_check_str(relay_check_self_test(relay)));
+	if (cfg->track)
+		vty_out(vty, "  Track %u is %s\n", cfg->track,
+			track_state_of(cfg->track));
+	if (cfg->delay_up_s)
+		vty_out(vty, "  Delay up %u s%s\n", cfg->delay_up_s,
+			relay->t_delay ? ", running" : "");
+	show_relay_routes(vty, relay);
+	if (relay_note(relay)[0])
+		vty_out(vty, "  Note: %s\n", relay_note(relay));
+}
+
+DEFPY(show_relay, show_relay_cmd,
+	"show relay [RELAYNAME$name] [json$json]",
+	SHOW_STR
+	RELAY_STR
+	RELAY_NAME_STR
+	JSON_STR)
+{
+	if (json)
+		return for_relays(vty, name, true, show_relay_json);
+	if (name)
+		return for_relays(vty, name, false, show_relay_full);
+	vty_out(vty, "%-15s %-5s %-5s %-11s %-18s %-15s %-6s %s\n", "Name",
+		"Mode", "Admin", "Status", "Reason", "Source", "Routes",
+		"Since");
+	return for_relays(vty, NULL, false, show_relay_line);
+}
+
+/* --------------------------------------------------------------- counters */
+
+static void counters_json(struct vty *vty, struct relay *relay,
+			  json_object *all)
+{
+	json_object *json = json_object_new_object(), *part;
+	struct tunnel_counters counters;
+
+	relay_counters(relay, &counters);
+	part = json_object_new_object();
+	json_object_int_add(part, "packets", counters.rx_packets);
+	json_object_int_add(part, "bytes", counters.rx_bytes);
+	json_object_object_add(json, "rx4to6", part);
+	part = json_object_new_object();
+	json_object_int_add(part, "packets", counters.tx_packets);
+	json_object_int_add(part, "bytes", counters.tx_bytes);
+	json_object_object_add(json, "tx6to4", part);
+	part = json_object_new_object();
+	for (size_t i = 0; i < counters.ndrops; i++)
+		json_object_int_add(part, counters.drops[i].reason,
+				    counters.drops[i].packets);
+	json_object_object_add(json, "drops", part);
+	json_object_object_add(all, relay->cfg.name, json);
+}
+
+static void counters_text(struct vty *vty, struct relay *relay,
+			  json_object *all)
+{
+	struct tunnel_counters counters;
+
+	relay_counters(relay, &counters);
+	vty_out(vty, "Relay %s\n", relay->cfg.name);
+	vty_out(vty, "  IPv4 to IPv6: %" PRIu64 " packets, %" PRIu64 " bytes\n",
+		counters.rx_packets, counters.rx_bytes);
+	vty_out(vty, "  IPv6 to IPv4: %" PRIu64 " packets, %" PRIu64 " bytes\n",
+		counters.tx_packets, counters.tx_bytes);
+	for (size_t i = 0; i < counters.ndrops; i++)
+		vty_out(vty, "  Dropped, %s: %" PRIu64 " packets\n",
+			counters.drops[i].reason, counters.drops[i].packets);
+}
+
+DEFPY(show_relay_counters, show_relay_counters_cmd,
+	"show relay [RELAYNAME$name] counters [json$json]",
+	SHOW_STR
+	RELAY_STR
+	RELAY_NAME_STR
+	"Packets and bytes by direction, drops by reason\n"
+	JSON_STR)
+{
+	return for_relays(vty, name, !!json,
+			  json ? counters_json : counters_text);
+}
+
+DEFPY(clear_relay_counters, clear_relay_counters_cmd,
+	"clear relay [RELAYNAME$name] counters",
+	CLEAR_STR
+	RELAY_STR
+	RELAY_NAME_STR
+	"Packets and bytes by direction, drops by reason\n")
+{
+	struct relay *relay;
+
+	if (name && !relay_lookup(name))
+		return no_such_relay(vty, name, false);
+	frr_each (relay_tree, relay_tree, relay)
+		if (!name || !strcmp(name, relay->cfg.name))
+			relay_counters_clear(relay);
+	return CMD_SUCCESS;
+}
+
+/* ---------------------------------------------------------------- history */
+
+static void history_json(struct vty *vty, struct relay *relay,
+			 json_object *all)
+{
+	json_object *array = json_object_new_array(), *json;
+	const struct relay_history_entry *entry;
+
+	for (size_t i = 0; (entry = relay_history_get(&relay->history, i));
+	     i++) {
+		json = json_object_new_object();
+		json_time(json, "time", entry->time);
+		json_object_string_add(json, "from",
+				       relay_oper_str(entry->from));
+		json_object_string_add(json, "to", relay_oper_str(entry->to));
+		json_object_string_add(json, "reason",
+				       relay_reason_str(entry->reason));
+		if (entry->detail[0])
+			json_object_string_add(json, "detail", entry->detail);
+		json_object_array_add(array, json);
+	}
+	json_object_object_add(all, relay->cfg.name, array);
+}
+
+static void history_text(struct vty *vty, struct relay *relay,
+			 json_object *all)
+{
+	const struct relay_history_entry *entry;
+	char buf[RELAY_TIME_LEN];
+
+	vty_out(vty, "Relay %s, %zu of %u changes\n", relay->cfg.name,
+		relay_history_count(&relay->history), relay->history.total);
+	for (size_t i = 0; (entry = relay_history_get(&relay->history, i)); i++)
+		vty_out(vty, "  %s  %-11s -> %-11s %s%s%s\n",
+			relay_time_str(entry->time, buf),
+			relay_oper_str(entry->from), relay_oper_str(entry->to),
+			relay_reason_str(entry->reason),
+			entry->detail[0] ? ": " : "", entry->detail);
+}
+
+DEFPY(show_relay_history, show_relay_history_cmd,
+	"show relay [RELAYNAME$name] history [json$json]",
+	SHOW_STR
+	RELAY_STR
+	RELAY_NAME_STR
+	"The last 64 changes\n"
+	JSON_STR)
+{
+	return for_relays(vty, name, !!json,
+			  json ? history_json : history_text);
+}
+
+/* -------------------------------------------------------------- show track */
+
+static const char *track_target(const struct track *trk, char *buf, size_t len)
+{
+	buf[0] = '\0';
+	if (trk->ops->target)
+		trk->ops->target(trk, buf, len);
+	return buf;
+}
+
+static void track_json(struct track *trk, json_object *all)
+{
+	json_object *json = json_object_new_object();
+	char key[8], target[96];
+
+	snprintf(key, sizeof(key), "%u", trk->cfg.id);
+	json_object_string_add(json, "type", trk->ops->name);
+	json_object_string_add(json, "target",
+			       track_target(trk, target, sizeof(target)));
+	json_object_string_add(json, "state", track_state_str(trk->state));
+	if (trk->detail[0])
+		json_object_string_add(json, "detail", trk->detail);
+	json_object_int_add(json, "transitions", trk->transitions);
+	json_time(json, "since", trk->since);
+	if (trk->ops->show_json)
+		trk->ops->show_json(trk, json);
+	json_object_object_add(all, key, json);
+}
+
+static void track_line(struct vty *vty, struct track *trk)
+{
+	char target[96], since[32];
+
+	vty_out(vty, "%-5u %-11s %-40s %-5s %s\n", trk->cfg.id, trk->ops->name,
+		track_target(trk, target, sizeof(target)),
+		track_state_str(trk->state),
+		ago(trk->since, since, sizeof(since)));
+}
+
+static void track_full(struct vty *vty, struct track *trk)
+{
+	char target[96], since[32], at[RELAY_TIME_LEN];
+
+	vty_out(vty, "Track %u\n", trk->cfg.id);
+	vty_out(vty, "  %s %s\n", trk->ops->name,
+		track_target(trk, target, sizeof(target)));
+	vty_out(vty, "  State %s%s%s\n", track_state_str(trk->state),
+		trk->detail[0] ? ": " : "", trk->detail);
+	vty_out(vty, "  %u transitions, last change %s (%s ago)\n",
+		trk->transitions, relay_time_str(trk->since, at),
+		ago(trk->since, since, sizeof(since)));
+	if (trk->cfg.delay_up_s || trk->cfg.delay_down_s)
+		vty_out(vty, "  Delay up %u s, down %u s%s\n",
+			trk->cfg.delay_up_s, trk->cfg.delay_down_s,
+			trk->t_delay ? ", running" : "");
+	if (trk->ops->show)
+		trk->ops->show(trk, vty);
+}
+
+DEFPY(show_track, show_track_cmd,
+	"show track [(1-1000)$id] [brief$brief] [json$json]",
+	SHOW_STR
+	"Tracked objects\n"
+	"Number of the tracked object\n"
+	"One line an object\n"
+	JSON_STR)
+{
+	json_object *all = NULL;
+	struct track *trk;
+
+	if (id && !track_lookup(id) && !json) {
+		vty_out(vty, "%% No track %ld\n", id);
+		return CMD_WARNING;
+	}
+	if (json)
+		all = json_object_new_object();
+	else if (brief)
+		vty_out(vty, "%-5s %-11s %-40s %-5s %s\n", "Track", "Type",
+			"Target", "State", "Since");
+	frr_each (track_tree, track_tree, trk) {
+		if (id && trk->cfg.id != id)
+			continue;
+		if (json)
+			track_json(trk, all);
+		else if (brief)
+			track_line(vty, trk);
+		else
+			track_full(vty, trk);
+	}
+	if (json)
+		vty_json(vty, all);
+	return CMD_SUCCESS;
+}
+
+void relay_vty_init(void)
+{
+	install_element(VIEW_NODE, &show_relay_cmd);
+	install_element(VIEW_NODE, &show_relay_counters_cmd);
+	install_element(VIEW_NODE, &show_relay_history_cmd);
+	install_element(VIEW_NODE, &show_track_cmd);
+	install_element(ENABLE_NODE, &clear_relay_counters_cmd);
+}
