@@ -545,7 +545,6 @@ void relay_cli_init(void)
 {
 	cmd_variable_handler_register(relay_name_handlers);
 	install_node(&relay_node);
-	install_default(RELAY_NODE);
 
 	install_element(CONFIG_NODE, &relay_cmd);
 	install_element(CONFIG_NODE, &no_relay_cmd);

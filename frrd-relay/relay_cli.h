@@ -8,6 +8,8 @@
 void relay_cli_init(void);
 void relay_cli_track_init(void);
 void relay_vty_init(void);
+/* After the nodes are there: their default commands. */
+void relay_cli_install_nodes(void);
 
 /*
  * Applies the changes that were enqueued with nb_cli_enqueue_change() to the

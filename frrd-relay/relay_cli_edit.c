@@ -18,6 +18,7 @@
 #include "relay_cli.h"
 #include "relay_debug.h"
 #include "relay_nb.h"
+#include "relay_nodes.h"
 #include "relay_validate.h"
 
 /* Leading "." stands for the node that the vty is in. */
@@ -134,4 +135,56 @@ int relay_cli_apply(struct vty *vty, const char *object)
 	if (vty->pending_allowed)
 		return nb_cli_apply_changes(vty, NULL);
 	return commit(vty);
+}
+
+/* ------------------------------------------------------------------- nodes */
+
+DEFUN_YANG_NOSH(relay_exit, relay_exit_cmd,
+	"exit",
+	"Exit current mode and down to previous mode\n")
+{
+	cmd_exit(vty);
+	return CMD_SUCCESS;
+}
+
+DEFUN_YANG_NOSH(relay_quit, relay_quit_cmd,
+	"quit",
+	"Exit current mode and down to previous mode\n")
+{
+	cmd_exit(vty);
+	return CMD_SUCCESS;
+}
+
+static void uninstall_default(enum node_type node, const char *line)
+{
+	struct cmd_node *cnode = vector_lookup(cmdvec, node);
+	struct cmd_element *cmd;
+
+	for (unsigned int i = 0; i < vector_active(cnode->cmd_vector); i++) {
+		cmd = vector_slot(cnode->cmd_vector, i);
+		if (cmd && !strcmp(cmd->string, line)) {
+			uninstall_element(node, cmd);
+			return;
+		}
+	}
+}
+
+/*
+ * libfrr's own `exit` and `quit` are no northbound commands, so each one
+ * commits what a file has edited so far: a file of 1200 objects would be
+ * validated and compared as a whole 1200 times.
+ */
+void relay_cli_install_nodes(void)
+{
+	install_default(RELAY_TRACK_NODE);
+	uninstall_default(RELAY_TRACK_NODE, "exit");
+	uninstall_default(RELAY_TRACK_NODE, "quit");
+	install_element(RELAY_TRACK_NODE, &relay_exit_cmd);
+	install_element(RELAY_TRACK_NODE, &relay_quit_cmd);
+
+	install_default(RELAY_NODE);
+	uninstall_default(RELAY_NODE, "exit");
+	uninstall_default(RELAY_NODE, "quit");
+	install_element(RELAY_NODE, &relay_exit_cmd);
+	install_element(RELAY_NODE, &relay_quit_cmd);
 }

@@ -483,7 +483,6 @@ static struct cmd_node track_node = {
 void relay_cli_track_init(void)
 {
 	install_node(&track_node);
-	install_default(RELAY_TRACK_NODE);
 
 	install_element(CONFIG_NODE, &track_enter_cmd);
 	install_element(CONFIG_NODE, &track_interface_cmd);

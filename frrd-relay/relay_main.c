@@ -179,6 +179,7 @@ int main(int argc, char **argv)
 	relay_debug_init();
 	relay_cli_track_init();
 	relay_cli_init();
+	relay_cli_install_nodes();
 	relay_vty_init();
 	relay_nb_state_init();
 	cmd_init_config_callbacks(on_config_start, on_config_end);
