@@ -29,7 +29,8 @@ need_root() {
 cache_dir() {
 	local dir=${FRR_RELAY_CACHE:-/var/cache/frr-relay}
 
-	mkdir -p "$dir" 2>/dev/null && [ -w "$dir" ] ||
+	mkdir -p "$dir" 2>/dev/null
+	[ -w "$dir" ] ||
 		die "can't write to the cache directory $dir (FRR_RELAY_CACHE sets another)"
 	(cd "$dir" && pwd)
 }
@@ -93,7 +94,7 @@ apt_install_quietly() (
 apt_need() {
 	local missing log lock
 
-	command -v dpkg-query >/dev/null && command -v apt-get >/dev/null ||
+	command -v apt-get >/dev/null ||
 		die "no apt on this system: Debian 12 or 13 is needed"
 	mapfile -t missing < <(packages_missing "$@")
 	[ ${#missing[@]} -gt 0 ] || return 0
