@@ -10,6 +10,7 @@
 #include <zebra.h>
 
 #include "hook.h"
+#include "typesafe.h"
 #include "prefix.h"
 #include "if.h"
 #include "compat.h"
@@ -101,11 +102,24 @@ struct tunnel_ops {
 	int (*counters)(struct tunnel *tun, struct tunnel_counters *out);
 };
 
+/* What a check found that needs putting right. */
+enum tunnel_repair {
+	TUNNEL_REPAIR_NONE,
+	TUNNEL_REPAIR_NOW,   /* harms no traffic: at once, without a failed check */
+	TUNNEL_REPAIR_LATER, /* a failure: reported now, put right a second later */
+};
+
+PREDECL_DLIST(tunnels);
+
 struct tunnel {
+	struct tunnels_item item;
 	const struct tunnel_ops *ops;
 	struct tunnel_params params;
 	struct tunnel_status status;
+	bool started;
 	bool created; /* create has succeeded and remove was not called */
+	enum tunnel_repair repair; /* set by ops->check */
+	int64_t repaired_at;	   /* monotime of the last repair at once */
 	void *priv;   /* the kind's own state */
 	/* called (main thread, from an event, never re-entrantly from an
 	 * operation) whenever `status` changed */
@@ -115,11 +129,13 @@ struct tunnel {
 	struct frr_event *t_notify;
 	struct tunnel_status notified;
 	/* self-test bookkeeping, selftest.c's own */
-	uint32_t st_seq, st_seen_seq;
+	uint32_t st_seq;
+	bool st_waiting;      /* probe st_seq has not come out yet */
 	unsigned int st_lost; /* consecutive losses */
 	struct frr_event *t_self_test;
 	uint64_t st_sent, st_seen;
-	uint16_t st_id;
+	uint16_t st_id; /* unique among tunnels, not 0 */
+	char st_detail[TUNNEL_DETAIL_LEN];
 };
 
 /*

@@ -1,0 +1,477 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Life of a tunnel, whatever its kind: start and retry, checks, repair, and
+ * the news about it.
+ *
+ * A check runs at once when the kernel reports a change, and once a second. It
+ * costs no system call. What it finds wrong is reported first and put right
+ * with the next second's check, so that routes go before the repair begins;
+ * only what harms no traffic is put right on the spot.
+ */
+#include <zebra.h>
+
+#include "debug.h"
+#include "log.h"
+#include "monotime.h"
+#include "relay_debug.h"
+#include "relay_memory.h"
+#include "selftest.h"
+#include "tunnel_journal.h"
+#include "tunnel_kernel.h"
+
+DEFINE_MTYPE_STATIC(RELAYD, TUNNEL, "Relay tunnel");
+DEFINE_MTYPE_STATIC(RELAYD, TUNNEL_ADDRS, "Relay tunnel addresses");
+
+DECLARE_DLIST(tunnels, struct tunnel, item);
+
+struct frr_loop *tunnel_loop;
+struct zebra_privs_t *tunnel_privs;
+
+static struct tunnels_head tunnels[1];
+static struct frr_event *t_tick;
+static unsigned int ticks;
+static int init_error;
+
+#define CHECK_INTERVAL_S   1
+#define ROUTE_SCAN_TICKS   5
+#define REPAIR_INTERVAL_US 1000000
+
+static void tunnel_check_timer(struct frr_event *ev);
+
+const char *tunnel_check_str(enum tunnel_check check)
+{
+	switch (check) {
+	case TUNNEL_CHECK_PENDING:
+		return "pending";
+	case TUNNEL_CHECK_OK:
+		return "ok";
+	case TUNNEL_CHECK_FAILED:
+		return "failed";
+	case TUNNEL_CHECK_OFF:
+		return "off";
+	}
+	return "unknown";
+}
+
+int tunnel_fail(struct tunnel *tun, int err, const char *fmt, ...)
+{
+	char *detail = tun->status.detail;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintfrr(detail, TUNNEL_DETAIL_LEN, fmt, ap);
+	va_end(ap);
+	strlcat(detail, ": ", TUNNEL_DETAIL_LEN);
+	strlcat(detail, safe_strerror(-err), TUNNEL_DETAIL_LEN);
+	if (kern_error_text()[0]) {
+		strlcat(detail, " (", TUNNEL_DETAIL_LEN);
+		strlcat(detail, kern_error_text(), TUNNEL_DETAIL_LEN);
+		strlcat(detail, ")", TUNNEL_DETAIL_LEN);
+	}
+	return err;
+}
+
+struct tunnel *tunnel_next(struct tunnel *tun)
+{
+	return tun ? tunnels_next(tunnels, tun) : tunnels_first(tunnels);
+}
+
+/* -------- news -------- */
+
+static bool status_same(const struct tunnel_status *a,
+			const struct tunnel_status *b)
+{
+	return a->datapath == b->datapath && a->ifindex == b->ifindex &&
+	       a->datapath_error == b->datapath_error &&
+	       a->interface == b->interface &&
+	       a->interface_down == b->interface_down &&
+	       a->source == b->source && a->forwarding == b->forwarding &&
+	       a->self_test == b->self_test &&
+	       strcmp(a->detail, b->detail) == 0 &&
+	       strcmp(a->note, b->note) == 0;
+}
+
+static void tunnel_tell(struct frr_event *ev)
+{
+	struct tunnel *tun = EVENT_ARG(ev);
+
+	if (status_same(&tun->status, &tun->notified))
+		return;
+	if (strcmp(tun->status.detail, tun->notified.detail) != 0 &&
+	    tun->status.detail[0])
+		zlog_warn("relay %s: %s", tun->params.owner,
+			  tun->status.detail);
+	if (strcmp(tun->status.note, tun->notified.note) != 0 &&
+	    tun->status.note[0])
+		zlog_warn("relay %s: %s", tun->params.owner, tun->status.note);
+	DEBUGD(&relay_dbg_tunnel,
+	       "relay %s: ifindex %d interface %s%s source %s forwarding %s self-test %s",
+	       tun->params.owner, tun->status.ifindex,
+	       tunnel_check_str(tun->status.interface),
+	       tun->status.interface_down ? " (down)" : "",
+	       tunnel_check_str(tun->status.source),
+	       tunnel_check_str(tun->status.forwarding),
+	       tunnel_check_str(tun->status.self_test));
+	tun->notified = tun->status;
+	if (tun->changed)
+		tun->changed(tun, tun->arg);
+}
+
+void tunnel_notify(struct tunnel *tun)
+{
+	if (!status_same(&tun->status, &tun->notified))
+		event_add_event(tunnel_loop, tunnel_tell, tun, 0,
+				&tun->t_notify);
+}
+
+/* -------- checks -------- */
+
+static void tunnel_rearm(struct tunnel *tun)
+{
+	EVENT_OFF(tun->t_check);
+	event_add_timer(tunnel_loop, tunnel_check_timer, tun, CHECK_INTERVAL_S,
+			&tun->t_check);
+}
+
+static void tunnel_create(struct tunnel *tun)
+{
+	struct tunnel_status *st = &tun->status;
+
+	st->detail[0] = '\0';
+	if (tun->ops->create(tun) < 0) {
+		st->datapath = "none";
+		st->datapath_error = true;
+		st->interface = TUNNEL_CHECK_FAILED;
+		return;
+	}
+	tun->created = true;
+	st->datapath = tun->ops->name;
+	st->datapath_error = false;
+}
+
+static void tunnel_repair(struct tunnel *tun)
+{
+	tun->repaired_at = monotime(NULL);
+	tun->status.datapath_error = tun->ops->repair(tun) < 0;
+	if (tun->status.datapath_error)
+		tun->status.interface = TUNNEL_CHECK_FAILED;
+	else
+		tun->ops->check(tun);
+}
+
+static bool repair_at_once(const struct tunnel *tun)
+{
+	/* Someone who undoes each repair gets one a second, no more. */
+	return tun->repair == TUNNEL_REPAIR_NOW &&
+	       monotime(NULL) - tun->repaired_at > REPAIR_INTERVAL_US;
+}
+
+static void tunnel_run(struct tunnel *tun, bool tick)
+{
+	enum tunnel_repair before = tun->repair;
+
+	if (!tun->created) {
+		if (!tick)
+			return;
+		tunnel_create(tun);
+	}
+	if (tun->created) {
+		tun->repair = TUNNEL_REPAIR_NONE;
+		tun->ops->check(tun);
+		if (repair_at_once(tun) ||
+		    (tick && tun->repair != TUNNEL_REPAIR_NONE &&
+		     before != TUNNEL_REPAIR_NONE))
+			tunnel_repair(tun);
+		else if (tun->repair == TUNNEL_REPAIR_NONE)
+			tun->status.datapath_error = false;
+	}
+	/* the failure has its whole second before the repair */
+	if (tun->repair != TUNNEL_REPAIR_NONE && before == TUNNEL_REPAIR_NONE)
+		tunnel_rearm(tun);
+	selftest_update(tun);
+	tunnel_notify(tun);
+}
+
+static void tunnel_check_timer(struct frr_event *ev)
+{
+	struct tunnel *tun = EVENT_ARG(ev);
+
+	event_add_timer(tunnel_loop, tunnel_check_timer, tun, CHECK_INTERVAL_S,
+			&tun->t_check);
+	tunnel_run(tun, true);
+}
+
+static bool tunnel_any_created(void)
+{
+	struct tunnel *tun;
+
+	frr_each (tunnels, tunnels, tun)
+		if (tun->created)
+			return true;
+	return false;
+}
+
+static void tunnel_check_all(void)
+{
+	struct tunnel *tun;
+
+	frr_each (tunnels, tunnels, tun)
+		if (tun->started)
+			tunnel_run(tun, false);
+}
+
+void tunnel_monitor_changed(void)
+{
+	/* before the checks: its problem is part of their notes */
+	tunnel_transit_update(tunnel_any_created());
+	tunnel_check_all();
+}
+
+void tunnel_nft_changed(void)
+{
+	tunnel_check_all();
+}
+
+static void tunnel_tick(struct frr_event *ev)
+{
+	event_add_timer(tunnel_loop, tunnel_tick, NULL, CHECK_INTERVAL_S,
+			&t_tick);
+	if (ticks++ % ROUTE_SCAN_TICKS == 0 && tunnel_any_created()) {
+		tunnel_route_scan();
+		tunnel_transit_update(true);
+	}
+}
+
+/* -------- life -------- */
+
+static void params_copy(struct tunnel_params *to,
+			const struct tunnel_params *from)
+{
+	struct prefix_ipv6 *addrs = NULL;
+
+	if (from->naddrs) {
+		addrs = XCALLOC(MTYPE_TUNNEL_ADDRS,
+				from->naddrs * sizeof(*addrs));
+		memcpy(addrs, from->addrs, from->naddrs * sizeof(*addrs));
+	}
+	XFREE(MTYPE_TUNNEL_ADDRS, to->addrs);
+	*to = *from;
+	to->addrs = addrs;
+}
+
+struct tunnel *tunnel_new(const struct tunnel_ops *ops,
+			  const struct tunnel_params *params,
+			  void (*changed)(struct tunnel *, void *), void *arg)
+{
+	struct tunnel *tun = XCALLOC(MTYPE_TUNNEL, sizeof(*tun));
+
+	tun->ops = ops;
+	tun->changed = changed;
+	tun->arg = arg;
+	tun->status.datapath = "none";
+	params_copy(&tun->params, params);
+	selftest_register(tun);
+	tun->notified = tun->status;
+	tunnels_add_tail(tunnels, tun);
+	return tun;
+}
+
+void tunnel_start(struct tunnel *tun)
+{
+	tun->started = true;
+	tunnel_rearm(tun);
+	if (init_error < 0) {
+		tunnel_fail(tun, init_error, "netlink can't be used");
+		tun->status.datapath_error = true;
+		tun->status.interface = TUNNEL_CHECK_FAILED;
+		tunnel_notify(tun);
+		return;
+	}
+	if (tunnel_route_uplinks(AF_INET, &(size_t){ 0 }) && ticks == 0)
+		tunnel_route_scan();
+	tunnel_run(tun, true);
+	tunnel_transit_update(tunnel_any_created());
+}
+
+static bool params_same(const struct tunnel_params *a,
+			const struct tunnel_params *b)
+{
+	return strcmp(a->owner, b->owner) == 0 &&
+	       strcmp(a->ifname, b->ifname) == 0 &&
+	       a->source.s_addr == b->source.s_addr &&
+	       a->transmit_source.s_addr == b->transmit_source.s_addr &&
+	       a->direction == b->direction && a->ttl == b->ttl &&
+	       a->mtu == b->mtu && a->self_test == b->self_test &&
+	       a->naddrs == b->naddrs &&
+	       (a->naddrs == 0 ||
+		memcmp(a->addrs, b->addrs, a->naddrs * sizeof(*a->addrs)) == 0);
+}
+
+void tunnel_update(struct tunnel *tun, const struct tunnel_params *params)
+{
+	bool anew = strcmp(params->owner, tun->params.owner) != 0 ||
+		    strcmp(params->ifname, tun->params.ifname) != 0;
+
+	if (params_same(&tun->params, params))
+		return;
+	if (anew && tun->started && init_error == 0) {
+		tun->ops->remove(tun);
+		tun->created = false;
+	}
+	params_copy(&tun->params, params);
+	if (!tun->started || init_error < 0)
+		return;
+	/* create is idempotent: it brings about what differs */
+	tun->created = false;
+	tun->repair = TUNNEL_REPAIR_NONE;
+	selftest_reset(tun);
+	tunnel_rearm(tun);
+	tunnel_run(tun, true);
+	tunnel_transit_update(tunnel_any_created());
+}
+
+void tunnel_delete(struct tunnel **tunp)
+{
+	struct tunnel *tun = *tunp;
+
+	if (!tun)
+		return;
+	*tunp = NULL;
+	EVENT_OFF(tun->t_check);
+	EVENT_OFF(tun->t_notify);
+	selftest_unregister(tun);
+	tunnels_del(tunnels, tun);
+	if (tun->started && init_error == 0) {
+		tun->ops->remove(tun);
+		tunnel_transit_update(tunnel_any_created());
+	}
+	XFREE(MTYPE_TUNNEL_ADDRS, tun->params.addrs);
+	XFREE(MTYPE_TUNNEL, tun);
+}
+
+bool tunnel_ifname_foreign(const char *ifname)
+{
+	struct kern_link *link = kern_link_by_name(ifname);
+
+	return link && strncmp(link->alias, TUNNEL_ALIAS_PREFIX,
+			       strlen(TUNNEL_ALIAS_PREFIX)) != 0;
+}
+
+/* -------- start and stop of the daemon -------- */
+
+static int init_step(int ret, const char *what)
+{
+	if (ret < 0)
+		zlog_err("%s: %s", what, safe_strerror(-ret));
+	return ret;
+}
+
+int tunnel_init(struct frr_loop *loop, struct zebra_privs_t *privs,
+		const char *vty_dir)
+{
+	tunnel_loop = loop;
+	tunnel_privs = privs;
+	tunnels_init(tunnels);
+	init_error = init_step(tunnel_journal_open(vty_dir),
+			       "journal relayd.state");
+	if (init_error < 0)
+		return init_error;
+	init_error = init_step(tunnel_netlink_init(), "rtnetlink socket");
+	if (init_error < 0)
+		return init_error;
+	init_error = init_step(tunnel_monitor_init(), "rtnetlink monitor");
+	if (init_error < 0)
+		return init_error;
+	/* both are reported where they are missed, see tunnel_sit.c */
+	tunnel_nft_init();
+	init_step(selftest_init(), "self-test sockets");
+	event_add_timer(tunnel_loop, tunnel_tick, NULL, CHECK_INTERVAL_S,
+			&t_tick);
+	return 0;
+}
+
+/* An interface of a former run that no relay has taken over. */
+static void sweep_interface(const struct journal_entry *ent)
+{
+	struct kern_link *link = NULL, *next;
+	char alias[64], owner[IFNAMSIZ] = "", stage[16] = "";
+	int ret;
+
+	if (sscanf(ent->value, "%15s %15s", owner, stage) != 2)
+		return;
+	snprintf(alias, sizeof(alias), TUNNEL_ALIAS_PREFIX "%s", owner);
+	for (link = kern_link_next(NULL); link; link = next) {
+		next = kern_link_next(link);
+		if (strcmp(link->alias, alias) != 0 &&
+		    !(strcmp(stage, "creating") == 0 && !link->alias[0] &&
+		      strcmp(link->kind, "sit") == 0 &&
+		      strcmp(link->pub.name, ent->key) == 0))
+			continue;
+		/* renamed, or taken over under another name: not left over */
+		if (strcmp(link->pub.name, ent->key) != 0 &&
+		    tunnel_journal_find(JOURNAL_INTERFACE, link->pub.name))
+			continue;
+		ret = kern_link_del(link->pub.ifindex);
+		if (ret < 0)
+			zlog_err("interface %s of a former run can't be removed: %s",
+				 link->pub.name, safe_strerror(-ret));
+		else
+			zlog_info("interface %s of a former run removed",
+				  link->pub.name);
+	}
+}
+
+void tunnel_sweep(void)
+{
+	struct journal_entry *ent, *next;
+
+	if (init_error < 0)
+		return;
+	for (ent = tunnel_journal_first(); ent; ent = next) {
+		char key[JOURNAL_KEY_LEN];
+
+		next = tunnel_journal_next(ent);
+		if (ent->adopted)
+			continue;
+		strlcpy(key, ent->key, sizeof(key));
+		switch (ent->kind) {
+		case JOURNAL_INTERFACE:
+			sweep_interface(ent);
+			tunnel_journal_del(JOURNAL_INTERFACE, key);
+			break;
+		case JOURNAL_ADDRESS:
+			/* on a relay's interface, which is gone or swept */
+			tunnel_journal_del(JOURNAL_ADDRESS, key);
+			break;
+		case JOURNAL_SYSCTL:
+			tunnel_sysctl_release(key);
+			break;
+		case JOURNAL_TABLE:
+		case JOURNAL_KINDS:
+			break; /* tunnel_nft_sweep() */
+		}
+	}
+	tunnel_nft_sweep();
+	tunnel_monitor_poll();
+}
+
+void tunnel_fini(void)
+{
+	struct tunnel *tun;
+	bool none = tunnels_count(tunnels) == 0;
+
+	/* what is left here stays in the kernel for the next run */
+	while ((tun = tunnels_pop(tunnels))) {
+		EVENT_OFF(tun->t_check);
+		EVENT_OFF(tun->t_notify);
+		selftest_unregister(tun);
+		XFREE(MTYPE_TUNNEL_ADDRS, tun->params.addrs);
+		XFREE(MTYPE_TUNNEL, tun);
+	}
+	EVENT_OFF(t_tick);
+	selftest_fini();
+	tunnel_nft_fini(none);
+	tunnel_monitor_fini();
+	tunnel_netlink_fini();
+	tunnel_journal_close();
+}

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Between the tunnel*.c files: the kernel's links, addresses and switches as
+ * relayd sees them, and the requests that change them. Nothing above tunnel.h
+ * includes this.
+ */
+#ifndef _RELAY_TUNNEL_KERNEL_H
+#define _RELAY_TUNNEL_KERNEL_H
+
+#include <zebra.h>
+
+#include "typesafe.h"
+#include "privs.h"
+#include "tunnel.h"
+
+struct nl_msg;
+
+extern struct frr_loop *tunnel_loop;
+extern struct zebra_privs_t *tunnel_privs;
+
+/* what IFLA_IFALIAS of a link that relayd made begins with */
+#define TUNNEL_ALIAS_PREFIX "frr-relay:"
+
+/* -------- tunnel_monitor.c: tables kept by one netlink monitor -------- */
+
+/* IFLA_IPTUN_* of linux/if_tunnel.h. FRR's tree brings an older copy of that
+ * header without them, which shadows the system's. */
+enum sit_attr {
+	SIT_ATTR_LINK = 1,
+	SIT_ATTR_LOCAL = 2,
+	SIT_ATTR_REMOTE = 3,
+	SIT_ATTR_TTL = 4,
+	SIT_ATTR_FLAGS = 8,
+	SIT_ATTR_PROTO = 9,
+	SIT_ATTR_PMTUDISC = 10,
+	SIT_ATTR_6RD_PREFIX = 11,
+	SIT_ATTR_6RD_PREFIXLEN = 13,
+	SIT_ATTR_MAX = 13,
+};
+
+struct kern_sit {
+	struct in_addr local, remote;
+	uint8_t ttl;
+	bool pmtudisc;
+	ifindex_t link;
+	uint16_t flags;
+	struct in6_addr prefix; /* 6rd; 2002::/16 by default */
+	uint16_t prefixlen;
+};
+
+PREDECL_RBTREE_UNIQ(kern_names);
+PREDECL_RBTREE_UNIQ(kern_indices);
+
+struct kern_link {
+	struct kern_names_item name_item;
+	struct kern_indices_item index_item;
+	struct tunnel_link pub;
+	unsigned int flags;
+	uint32_t mtu;
+	char alias[64];
+	char kind[16];
+	struct kern_sit sit; /* kind sit */
+	uint64_t stamp;
+};
+
+PREDECL_RBTREE_UNIQ(kern_addrs);
+
+struct kern_addr {
+	struct kern_addrs_item item;
+	ifindex_t ifindex;
+	struct prefix prefix; /* address with its length, host bits kept */
+	uint64_t stamp;
+};
+
+/* IFINDEX_ALL: net.ipvX.conf.all */
+#define KERN_ALL -1
+
+struct kern_link *kern_link_by_name(const char *name);
+struct kern_link *kern_link_by_index(ifindex_t ifindex);
+struct kern_link *kern_link_next(struct kern_link *link); /* NULL: first */
+struct kern_addr *kern_addr_next(struct kern_addr *addr); /* NULL: first */
+/* The address on that interface; ifindex 0: on any interface that is up. */
+const struct kern_addr *kern_addr_find(const struct prefix *p,
+				       ifindex_t ifindex);
+/* An IPv4 address of any prefix length, on an interface that is up and, with
+ * `other`, is not that one. 0: none. */
+ifindex_t kern_ipv4_owner(struct in_addr addr, ifindex_t other);
+
+/* forwarding and rp_filter as the kernel last said; -1: unknown */
+int kern_forwarding(int family, int ifindex);
+int kern_rp_filter(int ifindex);
+
+int tunnel_monitor_init(void);
+void tunnel_monitor_fini(void);
+/* Takes in what the kernel has said up to now; does not call back. */
+void tunnel_monitor_poll(void);
+/* Reads one link anew: the kernel tells nothing of most changes to a link that
+ * is down. Then as tunnel_monitor_poll(). */
+void tunnel_monitor_refresh(ifindex_t ifindex);
+
+/* tunnel.c: something in the tables changed (from an event). */
+void tunnel_monitor_changed(void);
+
+/* -------- tunnel_netlink.c: acknowledged requests -------- */
+
+int tunnel_netlink_init(void);
+void tunnel_netlink_fini(void);
+
+/*
+ * Sends msg (freed here), waits for the kernel's answer. 0 or -errno;
+ * cb is called for each message of a dump. Raises privileges.
+ */
+int kern_talk(struct nl_msg *msg, void (*cb)(struct nlmsghdr *nlh, void *arg),
+	      void *arg);
+/* What the kernel added to the last error in words, "" when nothing. */
+const char *kern_error_text(void);
+
+int kern_link_add_sit(const char *name, const struct kern_sit *sit,
+		      uint32_t mtu);
+int kern_link_set_sit(ifindex_t ifindex, const struct kern_sit *sit);
+int kern_link_set_alias(ifindex_t ifindex, const char *alias);
+int kern_link_set_mtu(ifindex_t ifindex, uint32_t mtu);
+int kern_link_set_up(ifindex_t ifindex, bool up);
+int kern_link_del(ifindex_t ifindex);
+int kern_addr_change(ifindex_t ifindex, const struct prefix *p, bool add);
+/* host route in the local table to a device, see selftest.c */
+int kern_local_route_add(const struct in6_addr *dst, ifindex_t ifindex);
+bool kern_local_route_present(const struct in6_addr *dst, ifindex_t ifindex);
+
+struct kern_stats {
+	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
+	uint64_t rx_errors, rx_dropped, rx_length, rx_frame;
+	uint64_t tx_errors, tx_dropped, tx_carrier, tx_aborted, collisions;
+};
+int kern_link_stats(ifindex_t ifindex, struct kern_stats *stats);
+
+/* -------- tunnel_route.c: next hops and uplinks, a bounded scan -------- */
+
+void tunnel_route_scan(void);
+bool tunnel_route_several_nexthops(void);
+/* Interfaces that carry a gateway route of the family; NULL ends. */
+const ifindex_t *tunnel_route_uplinks(int family, size_t *n);
+
+/* -------- tunnel_sysctl.c -------- */
+
+int kern_sysctl_read(const char *path, int *value);
+int kern_sysctl_write(const char *path, int value);
+/* Writes a value after putting the original on file. */
+int tunnel_sysctl_hold(const char *path, int value);
+/* Puts the original back if the value is still ours. */
+void tunnel_sysctl_release(const char *path);
+
+/*
+ * Transit of another relay's packets: accept_local and rp_filter of the
+ * uplinks. `wanted`: a relay's source is a local address.
+ */
+void tunnel_transit_update(bool wanted);
+/* "" or what could not be set */
+const char *tunnel_transit_problem(void);
+
+/* -------- tunnel_nft.c: table `ip frr-relay` -------- */
+
+/* The outer source of self-test probes: RFC 7600's IPv4 dummy address, valid
+ * as a source, never as a destination, not forwarded by anyone. */
+#define TUNNEL_PROBE_SOURCE "192.0.0.8"
+
+struct nft_relay {
+	struct in_addr source, transmit_source;
+	enum tunnel_direction direction;
+};
+
+struct nft_relay_counters {
+	uint64_t probes_in;  /* handed to the tunnel */
+	uint64_t probes_out; /* came out of the tunnel */
+	uint64_t direction;  /* dropped by `tunnel direction` */
+};
+
+int tunnel_nft_init(void);
+/* remove_table: no relay is left that could use it */
+void tunnel_nft_fini(bool remove_table);
+void tunnel_nft_set(const struct nft_relay *relay);
+void tunnel_nft_unset(struct in_addr source);
+/* 0: the kernel has the rules as wanted; -EINPROGRESS: soon; else why not */
+int tunnel_nft_state(struct in_addr source);
+const char *tunnel_nft_error(void);
+void tunnel_nft_counters(struct in_addr source, struct nft_relay_counters *out);
+/* the configuration has been read; the table may be replaced from now on */
+void tunnel_nft_sweep(void);
+/* tunnel.c: rules were applied, or could not be (from an event) */
+void tunnel_nft_changed(void);
+
+/* Pure: the text of the transaction; n == 0 removes the table. Caller frees. */
+char *tunnel_nft_text(const struct nft_relay *relays, size_t n);
+
+/* -------- tunnel.c -------- */
+
+/* Fills status.detail: what failed, the errno's text, the kernel's words.
+ * Returns err. */
+int tunnel_fail(struct tunnel *tun, int err, const char *fmt, ...)
+	PRINTFRR(3, 4);
+/* Schedules `changed` if status differs from what was told last. */
+void tunnel_notify(struct tunnel *tun);
+struct tunnel *tunnel_next(struct tunnel *tun); /* NULL: first */
+
+#endif /* _RELAY_TUNNEL_KERNEL_H */

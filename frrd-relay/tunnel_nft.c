@@ -1,0 +1,622 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The nftables table `ip frr-relay`: relayd's alone, made anew as a whole in
+ * one transaction whenever the set of relays changes.
+ *
+ * Why the kernel's sit needs it:
+ *  - sit keeps one cached IPv4 route for all 6to4 destinations. Flipping a mark
+ *    bit in a chain of type route makes the kernel route each packet on its
+ *    own; the next chain flips it back.
+ *  - `tunnel transmit-source`: a sit device has one address for both ways.
+ *  - `tunnel direction`, and the self-test's packets, which must neither leave
+ *    the host nor be decapsulated twice.
+ */
+#include <zebra.h>
+
+#include <nftables/libnftables.h>
+#include <linux/netlink.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nf_tables.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
+
+#include "lib/debug.h"
+#include "lib/json.h"
+#include "log.h"
+#include "monotime.h"
+#include "relay_debug.h"
+#include "relay_memory.h"
+#include "tunnel_journal.h"
+#include "tunnel_kernel.h"
+
+DEFINE_MTYPE_STATIC(RELAYD, NFT_ENTRY, "Relay nftables entry");
+DEFINE_MTYPE_STATIC(RELAYD, NFT_TEXT, "Relay nftables text");
+
+#define TABLE "frr-relay"
+#ifndef SOL_NETLINK
+#define SOL_NETLINK 270
+#endif
+
+PREDECL_RBTREE_UNIQ(nft_entries);
+struct nft_entry {
+	struct nft_entries_item item;
+	struct nft_relay relay;
+	uint32_t wanted; /* generation in which it was asked for */
+	/* counted in tables that are gone, and in the one that is there */
+	struct nft_relay_counters base, live;
+};
+
+static int entry_cmp(const struct nft_entry *a, const struct nft_entry *b)
+{
+	return memcmp(&a->relay.source, &b->relay.source,
+		      sizeof(a->relay.source));
+}
+DECLARE_RBTREE_UNIQ(nft_entries, struct nft_entry, item, entry_cmp);
+
+static struct nft_entries_head entries[1];
+static struct nft_ctx *ctx;
+static int event_fd = -1;
+static uint32_t generation, applied;
+static char nft_error[TUNNEL_DETAIL_LEN];
+static bool table_present; /* we made it, or a former run did */
+static bool hold_back;	   /* a former run's table serves until the sweep */
+static int64_t counters_read_at;
+static struct frr_event *t_apply, *t_event;
+
+static char event_buf[65536] __attribute__((aligned(NLMSG_ALIGNTO)));
+
+/* seconds after which a former run's table is replaced, swept or not */
+#define HOLD_BACK_S 5
+/* a transaction that failed is tried again */
+#define RETRY_S 1
+/* one listing serves all relays of one `show` */
+#define COUNTERS_AGE_US 200000
+
+/* -------- text -------- */
+
+struct text {
+	char *buf;
+	size_t len, size;
+};
+
+static void text_add(struct text *t, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void text_add(struct text *t, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	for (;;) {
+		va_start(ap, fmt);
+		n = vsnprintf(t->buf + t->len, t->size - t->len, fmt, ap);
+		va_end(ap);
+		if (n < (int)(t->size - t->len))
+			break;
+		t->size = 2 * t->size + n;
+		t->buf = XREALLOC(MTYPE_NFT_TEXT, t->buf, t->size);
+	}
+	t->len += n;
+}
+
+enum set_kind {
+	SET_OURS,
+	SET_TRANSMIT,
+	SET_RECEIVE_ONLY,
+	SET_TRANSMIT_ONLY,
+	SET_PROBE_IN,
+	SET_PROBE_OUT,
+	SET_LOOPED,
+};
+
+static const struct {
+	const char *head;
+	const char *name;
+	const char *type;
+	bool counter;
+} sets[] = {
+	[SET_OURS] = { "set", "ours", "ipv4_addr", false },
+	[SET_TRANSMIT] = { "map", "transmit", "ipv4_addr : ipv4_addr", false },
+	[SET_RECEIVE_ONLY] = { "set", "receive_only", "ipv4_addr", true },
+	[SET_TRANSMIT_ONLY] = { "set", "transmit_only", "ipv4_addr", true },
+	[SET_PROBE_IN] = { "set", "probe_in", "ipv4_addr", true },
+	[SET_PROBE_OUT] = { "set", "probe_out", "ipv4_addr . ipv4_addr", true },
+	[SET_LOOPED] = { "set", "looped", "ipv4_addr . ipv4_addr", true },
+};
+
+static void text_elements(struct text *t, enum set_kind kind,
+			  const struct nft_relay *r)
+{
+	char src[INET_ADDRSTRLEN], xmit[INET_ADDRSTRLEN];
+
+	inet_ntop(AF_INET, &r->source, src, sizeof(src));
+	inet_ntop(AF_INET, &r->transmit_source, xmit, sizeof(xmit));
+	switch (kind) {
+	case SET_OURS:
+		text_add(t, "%s, ", src);
+		if (strcmp(src, xmit) != 0)
+			text_add(t, "%s, ", xmit);
+		break;
+	case SET_TRANSMIT:
+		if (strcmp(src, xmit) != 0)
+			text_add(t, "%s : %s, ", src, xmit);
+		break;
+	case SET_RECEIVE_ONLY:
+		if (r->direction == TUNNEL_DIR_RECEIVE)
+			text_add(t, "%s, ", src);
+		break;
+	case SET_TRANSMIT_ONLY:
+		if (r->direction == TUNNEL_DIR_TRANSMIT)
+			text_add(t, "%s, ", src);
+		break;
+	case SET_PROBE_IN:
+		text_add(t, "%s, ", src);
+		break;
+	case SET_PROBE_OUT:
+		text_add(t, "%s . %s, ", src, src);
+		break;
+	case SET_LOOPED:
+		text_add(t, "%s . %s, ", xmit, src);
+		break;
+	}
+}
+
+static void text_set(struct text *t, enum set_kind kind,
+		     const struct nft_relay *relays, size_t n)
+{
+	size_t mark;
+
+	text_add(t, "\t%s %s {\n\t\ttype %s\n%s", sets[kind].head,
+		 sets[kind].name, sets[kind].type,
+		 sets[kind].counter ? "\t\tcounter\n" : "");
+	mark = t->len;
+	text_add(t, "\t\telements = { ");
+	size_t empty = t->len;
+
+	for (size_t i = 0; i < n; i++)
+		text_elements(t, kind, &relays[i]);
+	if (t->len == empty) {
+		t->len = mark; /* nft takes no empty list */
+		text_add(t, "\t}\n");
+	} else {
+		t->len -= 2;
+		text_add(t, " }\n\t}\n");
+	}
+}
+
+/* The bit is flipped between two chains at neighbouring priorities and never
+ * seen by anyone else, whatever it was before. */
+#define MARK_BIT "0x20000000"
+
+static const char rules[] =
+	"\tchain reroute {\n"
+	/* RFC 4213 section 3.2: with a static MTU, DF is not set */
+	"\t\tip frag-off set 0\n"
+	"\t\tmeta mark set meta mark xor " MARK_BIT "\n"
+	"\t\tip saddr set ip saddr map @transmit\n"
+	"\t}\n"
+	"\tchain encapsulated {\n"
+	"\t\tip saddr . ip daddr @probe_out goto reroute\n"
+	"\t\tip daddr " TUNNEL_PROBE_SOURCE " drop\n"
+	"\t\tip saddr @receive_only drop\n"
+	"\t\tgoto reroute\n"
+	"\t}\n"
+	"\tchain output {\n"
+	"\t\ttype route hook output priority -150; policy accept;\n"
+	"\t\tip protocol != 41 accept\n"
+	"\t\tip saddr " TUNNEL_PROBE_SOURCE " oifname != \"lo\" drop\n"
+	"\t\tip saddr @ours goto encapsulated\n"
+	"\t}\n"
+	"\tchain output_mark {\n"
+	"\t\ttype filter hook output priority -149; policy accept;\n"
+	"\t\tip protocol 41 ip saddr @ours meta mark set meta mark xor " MARK_BIT
+	"\n"
+	"\t}\n"
+	/* late, so that what an operator's filter drops is not counted */
+	"\tchain input {\n"
+	"\t\ttype filter hook input priority 400; policy accept;\n"
+	"\t\tip protocol != 41 accept\n"
+	"\t\tiifname \"lo\" ip saddr " TUNNEL_PROBE_SOURCE
+	" ip daddr @probe_in accept\n"
+	"\t\tip saddr " TUNNEL_PROBE_SOURCE " drop\n"
+	"\t\tiifname \"lo\" ip saddr . ip daddr @looped drop\n"
+	"\t\tip daddr @transmit_only drop\n"
+	"\t}\n"
+	"}\n";
+
+char *tunnel_nft_text(const struct nft_relay *relays, size_t n)
+{
+	struct text t = { .size = 4096 };
+
+	t.buf = XMALLOC(MTYPE_NFT_TEXT, t.size);
+	/* add, then delete: deletes it whether it was there or not */
+	text_add(&t, "add table ip " TABLE "\ndelete table ip " TABLE "\n");
+	if (n == 0)
+		return t.buf;
+	text_add(&t, "table ip " TABLE " {\n");
+	for (size_t kind = 0; kind < array_size(sets); kind++)
+		text_set(&t, kind, relays, n);
+	text_add(&t, "%s", rules);
+	return t.buf;
+}
+
+/* -------- counters -------- */
+
+static struct nft_entry *entry_find(struct in_addr source)
+{
+	struct nft_entry ref = { .relay.source = source };
+
+	return nft_entries_find(entries, &ref);
+}
+
+static struct nft_entry *entry_of_json(struct json_object *val)
+{
+	struct json_object *list;
+	struct in_addr addr;
+
+	/* an address, or a pair of them whose second is the relay's */
+	if (json_object_object_get_ex(val, "concat", &list))
+		val = json_object_array_get_idx(list, 1);
+	if (!val || inet_pton(AF_INET, json_object_get_string(val), &addr) != 1)
+		return NULL;
+	return entry_find(addr);
+}
+
+static void counters_of_set(struct json_object *set)
+{
+	struct json_object *name, *elems, *elem, *val, *counter, *packets;
+	struct nft_entry *ent;
+	uint64_t n;
+
+	if (!json_object_object_get_ex(set, "name", &name) ||
+	    !json_object_object_get_ex(set, "elem", &elems))
+		return;
+	for (size_t i = 0; i < json_object_array_length(elems); i++) {
+		if (!json_object_object_get_ex(
+			    json_object_array_get_idx(elems, i), "elem",
+			    &elem) ||
+		    !json_object_object_get_ex(elem, "val", &val) ||
+		    !json_object_object_get_ex(elem, "counter", &counter) ||
+		    !json_object_object_get_ex(counter, "packets", &packets))
+			continue;
+		ent = entry_of_json(val);
+		if (!ent)
+			continue;
+		n = json_object_get_int64(packets);
+		if (strmatch(json_object_get_string(name), "probe_in"))
+			ent->live.probes_in = n;
+		else if (strmatch(json_object_get_string(name), "probe_out"))
+			ent->live.probes_out = n;
+		else if (strmatch(json_object_get_string(name),
+				  "receive_only") ||
+			 strmatch(json_object_get_string(name),
+				  "transmit_only"))
+			ent->live.direction = n;
+	}
+}
+
+static int nft_run(const char *text)
+{
+	int ret = -1;
+
+	if (!ctx)
+		return -1;
+	frr_with_privs (tunnel_privs) {
+		ret = nft_run_cmd_from_buffer(ctx, text);
+	}
+	return ret;
+}
+
+static void counters_read(void)
+{
+	struct json_object *root, *list, *set;
+
+	counters_read_at = monotime(NULL);
+	if (!ctx || !table_present || hold_back)
+		return;
+	nft_ctx_output_set_flags(ctx, NFT_CTX_OUTPUT_JSON);
+	root = nft_run("list table ip " TABLE) == 0
+		       ? json_tokener_parse(nft_ctx_get_output_buffer(ctx))
+		       : NULL;
+	nft_ctx_output_set_flags(ctx, 0);
+	if (root && json_object_object_get_ex(root, "nftables", &list))
+		for (size_t i = 0; i < json_object_array_length(list); i++)
+			if (json_object_object_get_ex(
+				    json_object_array_get_idx(list, i), "set",
+				    &set))
+				counters_of_set(set);
+	json_object_put(root);
+}
+
+void tunnel_nft_counters(struct in_addr source, struct nft_relay_counters *out)
+{
+	struct nft_entry *ent = entry_find(source);
+
+	memset(out, 0, sizeof(*out));
+	if (!ent)
+		return;
+	if (monotime(NULL) - counters_read_at > COUNTERS_AGE_US)
+		counters_read();
+	out->probes_in = ent->base.probes_in + ent->live.probes_in;
+	out->probes_out = ent->base.probes_out + ent->live.probes_out;
+	out->direction = ent->base.direction + ent->live.direction;
+}
+
+/* The table is about to go, or went: what it counted is kept. */
+static void counters_fold(bool readable)
+{
+	struct nft_entry *ent;
+
+	if (readable)
+		counters_read();
+	frr_each (nft_entries, entries, ent) {
+		ent->base.probes_in += ent->live.probes_in;
+		ent->base.probes_out += ent->live.probes_out;
+		ent->base.direction += ent->live.direction;
+		memset(&ent->live, 0, sizeof(ent->live));
+	}
+}
+
+/* -------- transactions -------- */
+
+static void nft_take_error(void)
+{
+	const char *text = nft_ctx_get_error_buffer(ctx);
+	const char *end = strchrnul(text, '\n');
+
+	snprintf(nft_error, sizeof(nft_error), "nftables: %.*s",
+		 (int)(end - text), text);
+}
+
+/* Takes in what changed in nftables; says whether our table was touched, and
+ * how many transactions there were. */
+static bool nft_receive(unsigned int *transactions)
+{
+	bool ours = false;
+
+	*transactions = 0;
+	for (;;) {
+		ssize_t len = recv(event_fd, event_buf, sizeof(event_buf),
+				   MSG_DONTWAIT);
+		struct nlmsghdr *nlh = (struct nlmsghdr *)event_buf;
+
+		if (len < 0 && errno == EINTR)
+			continue;
+		if (len < 0 && errno == ENOBUFS) {
+			/* can't know: more than one, and ours among them */
+			*transactions += 2;
+			ours = true;
+			continue;
+		}
+		if (len <= 0)
+			return ours;
+		for (; NLMSG_OK(nlh, len); nlh = NLMSG_NEXT(nlh, len)) {
+			const struct nfgenmsg *nfg = nlmsg_data(nlh);
+			struct nlattr *name;
+
+			if (NFNL_SUBSYS_ID(nlh->nlmsg_type) !=
+			    NFNL_SUBSYS_NFTABLES)
+				continue;
+			if (NFNL_MSG_TYPE(nlh->nlmsg_type) == NFT_MSG_NEWGEN) {
+				(*transactions)++;
+				continue;
+			}
+			/* attribute 1 is the table's name in every object */
+			name = nlmsg_find_attr(nlh, sizeof(*nfg),
+					       NFTA_TABLE_NAME);
+			if (nfg->nfgen_family == NFPROTO_IPV4 && name &&
+			    nla_strcmp(name, TABLE) == 0)
+				ours = true;
+		}
+	}
+}
+
+static void nft_apply(struct frr_event *ev)
+{
+	size_t n = nft_entries_count(entries), i = 0;
+	struct nft_relay *relays = NULL;
+	unsigned int transactions;
+	struct nft_entry *ent;
+	char *text;
+
+	if (n == 0 && !table_present) {
+		applied = generation;
+		return;
+	}
+	if (!ctx) {
+		tunnel_nft_changed();
+		return;
+	}
+	if (n && tunnel_journal_add(JOURNAL_TABLE, TABLE, "-") < 0) {
+		snprintf(nft_error, sizeof(nft_error),
+			 "nftables: the journal can't be written");
+		tunnel_nft_changed();
+		return;
+	}
+	counters_fold(true);
+	if (n)
+		relays = XCALLOC(MTYPE_NFT_TEXT, n * sizeof(*relays));
+	frr_each (nft_entries, entries, ent)
+		relays[i++] = ent->relay;
+	text = tunnel_nft_text(relays, n);
+	nft_receive(&transactions);
+	if (nft_run(text) == 0) {
+		hold_back = false;
+		table_present = n > 0;
+		if (nft_error[0])
+			zlog_info("nftables: table ip " TABLE " is in place");
+		nft_error[0] = '\0';
+		applied = generation;
+		if (n == 0)
+			tunnel_journal_del(JOURNAL_TABLE, TABLE);
+	} else {
+		nft_take_error();
+		zlog_warn("%s", nft_error);
+		event_add_timer(tunnel_loop, nft_apply, NULL, RETRY_S,
+				&t_apply);
+	}
+	/* our own transaction is no news; another's in between is */
+	if (nft_receive(&transactions) && transactions > 1 && !nft_error[0])
+		event_add_event(tunnel_loop, nft_apply, NULL, 0, &t_apply);
+	XFREE(MTYPE_NFT_TEXT, text);
+	XFREE(MTYPE_NFT_TEXT, relays);
+	tunnel_nft_changed();
+}
+
+static void nft_schedule(void)
+{
+	generation++;
+	if (hold_back)
+		return;
+	EVENT_OFF(t_apply);
+	event_add_event(tunnel_loop, nft_apply, NULL, 0, &t_apply);
+}
+
+static void nft_event(struct frr_event *ev)
+{
+	unsigned int transactions;
+
+	event_add_read(tunnel_loop, nft_event, NULL, event_fd, &t_event);
+	if (!nft_receive(&transactions) || hold_back ||
+	    (nft_entries_count(entries) == 0 && !table_present))
+		return;
+	zlog_warn("nftables: someone else changed table ip " TABLE
+		  ", putting it right");
+	/* what it had counted went with it */
+	counters_fold(false);
+	EVENT_OFF(t_apply);
+	nft_apply(NULL);
+}
+
+void tunnel_nft_set(const struct nft_relay *relay)
+{
+	struct nft_entry *ent = entry_find(relay->source);
+
+	if (ent && ent->relay.transmit_source.s_addr ==
+			   relay->transmit_source.s_addr &&
+	    ent->relay.direction == relay->direction)
+		return;
+	if (!ent) {
+		ent = XCALLOC(MTYPE_NFT_ENTRY, sizeof(*ent));
+		ent->relay.source = relay->source;
+		nft_entries_add(entries, ent);
+	}
+	ent->relay = *relay;
+	nft_schedule();
+	ent->wanted = generation;
+}
+
+void tunnel_nft_unset(struct in_addr source)
+{
+	struct nft_entry *ent = entry_find(source);
+
+	if (!ent)
+		return;
+	nft_entries_del(entries, ent);
+	XFREE(MTYPE_NFT_ENTRY, ent);
+	nft_schedule();
+}
+
+int tunnel_nft_state(struct in_addr source)
+{
+	struct nft_entry *ent = entry_find(source);
+
+	if (!ctx)
+		return -EOPNOTSUPP;
+	if (ent && ent->wanted <= applied)
+		return 0;
+	return nft_error[0] ? -EIO : -EINPROGRESS;
+}
+
+const char *tunnel_nft_error(void)
+{
+	return nft_error;
+}
+
+void tunnel_nft_sweep(void)
+{
+	if (!hold_back)
+		return;
+	hold_back = false;
+	event_add_event(tunnel_loop, nft_apply, NULL, 0, &t_apply);
+}
+
+static void nft_hold_back_over(struct frr_event *ev)
+{
+	tunnel_nft_sweep();
+}
+
+static struct frr_event *t_hold_back;
+
+/* News of the rules, so that a `nft flush ruleset` is put right at once. */
+static int nft_listen(void)
+{
+	struct sockaddr_nl nl = { .nl_family = AF_NETLINK };
+	int group = NFNLGRP_NFTABLES;
+
+	event_fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
+			  NETLINK_NETFILTER);
+	if (event_fd < 0)
+		return -errno;
+	if (bind(event_fd, (struct sockaddr *)&nl, sizeof(nl)) < 0)
+		return -errno;
+	frr_with_privs (tunnel_privs) {
+		if (setsockopt(event_fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP,
+			       &group, sizeof(group)) < 0)
+			group = -errno;
+	}
+	if (group < 0)
+		return group;
+	event_add_read(tunnel_loop, nft_event, NULL, event_fd, &t_event);
+	return 0;
+}
+
+int tunnel_nft_init(void)
+{
+	int ret;
+
+	nft_entries_init(entries);
+	ret = nft_listen();
+	if (ret < 0) {
+		/* a kernel without nfnetlink: sit works, with less */
+		snprintf(nft_error, sizeof(nft_error),
+			 "kernel has no nftables: %s", safe_strerror(-ret));
+		zlog_warn("%s", nft_error);
+		return ret;
+	}
+	frr_with_privs (tunnel_privs) {
+		ctx = nft_ctx_new(NFT_CTX_DEFAULT);
+	}
+	if (!ctx || nft_ctx_buffer_output(ctx) || nft_ctx_buffer_error(ctx)) {
+		snprintf(nft_error, sizeof(nft_error),
+			 "nftables: no memory for a context");
+		return -ENOMEM;
+	}
+	if (tunnel_journal_find(JOURNAL_TABLE, TABLE)) {
+		/* It serves relays whose interfaces are not adopted yet */
+		table_present = hold_back = true;
+		event_add_timer(tunnel_loop, nft_hold_back_over, NULL,
+				HOLD_BACK_S, &t_hold_back);
+	}
+	return 0;
+}
+
+void tunnel_nft_fini(bool remove_table)
+{
+	struct nft_entry *ent;
+
+	EVENT_OFF(t_apply);
+	EVENT_OFF(t_event);
+	EVENT_OFF(t_hold_back);
+	while ((ent = nft_entries_pop(entries)))
+		XFREE(MTYPE_NFT_ENTRY, ent);
+	if (remove_table && table_present)
+		nft_apply(NULL);
+	if (ctx)
+		nft_ctx_free(ctx);
+	ctx = NULL;
+	if (event_fd >= 0)
+		close(event_fd);
+	event_fd = -1;
+}

@@ -1,0 +1,785 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * 6to4 (RFC 3056, RFC 3068) by the kernel's sit device.
+ *
+ * One sit device a relay: local the tunnel source, remote any, 6rd prefix
+ * 2002::/16. It is marked as ours by its alias "frr-relay:RELAY", which stays
+ * when relayd dies, so the next relayd takes it over without touching traffic.
+ * A device of the wanted name without that mark is somebody else's and is left
+ * alone.
+ */
+#include <zebra.h>
+
+#include "log.h"
+#include "relay_memory.h"
+#include "selftest.h"
+#include "tunnel_journal.h"
+#include "tunnel_kernel.h"
+
+DEFINE_MTYPE_STATIC(RELAYD, TUNNEL_SIT, "Relay sit tunnel");
+
+#define STAGE_CREATING "creating"
+#define STAGE_MADE     "made"
+
+struct sit {
+	ifindex_t ifindex; /* 0 while there is no device */
+	struct in_addr nft_source; /* whose rules are asked for */
+	bool was_down;
+	/* statistics of devices that are gone, see sit_counters() */
+	struct kern_stats base, last;
+	uint64_t seen_base;
+};
+
+static struct sit *sit_priv(struct tunnel *tun)
+{
+	if (!tun->priv)
+		tun->priv = XCALLOC(MTYPE_TUNNEL_SIT, sizeof(struct sit));
+	return tun->priv;
+}
+
+static void sit_alias(const struct tunnel *tun, char *buf, size_t len)
+{
+	snprintf(buf, len, TUNNEL_ALIAS_PREFIX "%s", tun->params.owner);
+}
+
+static void sit_wanted(const struct tunnel *tun, struct kern_sit *sit)
+{
+	memset(sit, 0, sizeof(*sit));
+	sit->local = tun->params.source;
+	sit->ttl = tun->params.ttl;
+	/* The kernel sets DF whenever the ttl is fixed, whatever is asked for;
+	 * nftables clears it again (tunnel_nft.c). */
+	sit->pmtudisc = true;
+	sit->prefix.s6_addr[0] = 0x20;
+	sit->prefix.s6_addr[1] = 0x02;
+	sit->prefixlen = 16;
+}
+
+static bool sit_same(const struct kern_sit *a, const struct kern_sit *b)
+{
+	return a->local.s_addr == b->local.s_addr &&
+	       a->remote.s_addr == b->remote.s_addr && a->ttl == b->ttl &&
+	       a->pmtudisc == b->pmtudisc && a->link == b->link &&
+	       a->flags == b->flags && a->prefixlen == b->prefixlen &&
+	       memcmp(&a->prefix, &b->prefix, sizeof(a->prefix)) == 0;
+}
+
+/* Ours by its mark, or made by a relayd that died before it could mark it. */
+static bool sit_is_ours(const struct tunnel *tun, const struct kern_link *link)
+{
+	struct journal_entry *ent;
+	char alias[64], value[JOURNAL_VALUE_LEN];
+
+	if (strcmp(link->kind, "sit") != 0)
+		return false;
+	sit_alias(tun, alias, sizeof(alias));
+	if (strcmp(link->alias, alias) == 0)
+		return true;
+	ent = tunnel_journal_find(JOURNAL_INTERFACE, link->pub.name);
+	snprintf(value, sizeof(value), "%s " STAGE_CREATING,
+		 tun->params.owner);
+	return link->alias[0] == '\0' && ent && strcmp(ent->value, value) == 0;
+}
+
+static int sit_journal(struct tunnel *tun, const char *stage)
+{
+	char value[JOURNAL_VALUE_LEN];
+	int ret;
+
+	snprintf(value, sizeof(value), "%s %s", tun->params.owner, stage);
+	ret = tunnel_journal_add(JOURNAL_INTERFACE, tun->params.ifname, value);
+	if (ret < 0)
+		tunnel_fail(tun, ret, "journal relayd.state");
+	return ret;
+}
+
+/* The device is gone or about to go: what it counted is kept. */
+static void sit_forget_device(struct sit *sit)
+{
+	const uint64_t *last = (const uint64_t *)&sit->last;
+	uint64_t *base = (uint64_t *)&sit->base;
+
+	for (size_t i = 0; i < sizeof(sit->base) / sizeof(*base); i++)
+		base[i] += last[i];
+	memset(&sit->last, 0, sizeof(sit->last));
+	sit->ifindex = 0;
+}
+
+/* What was on file about a device that is gone. */
+static void sit_journal_gone(const char *ifname)
+{
+	struct journal_entry *ent, *next;
+	size_t len = strlen(ifname);
+
+	for (ent = tunnel_journal_first(); ent; ent = next) {
+		next = tunnel_journal_next(ent);
+		if (ent->kind == JOURNAL_ADDRESS &&
+		    strncmp(ent->key, ifname, len) == 0 &&
+		    ent->key[len] == ',')
+			tunnel_journal_del(JOURNAL_ADDRESS, ent->key);
+	}
+	tunnel_journal_del(JOURNAL_INTERFACE, ifname);
+}
+
+static int sit_delete_device(struct tunnel *tun, const struct kern_link *link)
+{
+	char ifname[IFNAMSIZ];
+	struct sit *sit = sit_priv(tun);
+	int ret;
+
+	strlcpy(ifname, link->pub.name, sizeof(ifname));
+	kern_link_stats(link->pub.ifindex, &sit->last);
+	ret = kern_link_del(link->pub.ifindex);
+	if (ret < 0 && ret != -ENODEV)
+		return tunnel_fail(tun, ret, "removing interface %s", ifname);
+	sit_journal_gone(ifname);
+	sit_forget_device(sit);
+	tunnel_monitor_poll();
+	return 0;
+}
+
+/* -------- bringing about -------- */
+
+static int sit_create_error(struct tunnel *tun, int err)
+{
+	struct kern_link *link = NULL;
+
+	if (err == -EOPNOTSUPP)
+		return tunnel_fail(tun, err,
+				   "kernel has no sit (ip tunnel module)");
+	while (err == -EEXIST && (link = kern_link_next(link)))
+		if (strcmp(link->kind, "sit") == 0 &&
+		    link->sit.remote.s_addr == INADDR_ANY &&
+		    link->sit.local.s_addr == tun->params.source.s_addr)
+			return tunnel_fail(
+				tun, err,
+				"creating sit %s: interface %s is a tunnel with source %pI4",
+				tun->params.ifname, link->pub.name,
+				&tun->params.source);
+	return tunnel_fail(tun, err, "creating sit %s", tun->params.ifname);
+}
+
+static int sit_make_device(struct tunnel *tun)
+{
+	struct kern_sit wanted;
+	struct kern_link *link;
+	int ret;
+
+	ret = sit_journal(tun, STAGE_CREATING);
+	if (ret < 0)
+		return ret;
+	sit_wanted(tun, &wanted);
+	ret = kern_link_add_sit(tun->params.ifname, &wanted, tun->params.mtu);
+	if (ret < 0) {
+		tunnel_journal_del(JOURNAL_INTERFACE, tun->params.ifname);
+		return sit_create_error(tun, ret);
+	}
+	tunnel_monitor_poll();
+	link = kern_link_by_name(tun->params.ifname);
+	if (!link)
+		return tunnel_fail(tun, -ENODEV, "interface %s vanished",
+				   tun->params.ifname);
+	zlog_info("relay %s: interface %s created", tun->params.owner,
+		  tun->params.ifname);
+	return 0;
+}
+
+/* Ours under another name: somebody renamed it. Zebra's routes went with the
+ * name, so it is made anew instead of being renamed back under traffic. */
+static int sit_drop_renamed(struct tunnel *tun)
+{
+	struct kern_link *link = NULL, *next;
+	char alias[64];
+	int ret = 0;
+
+	sit_alias(tun, alias, sizeof(alias));
+	for (link = kern_link_next(NULL); link && ret == 0; link = next) {
+		next = kern_link_next(link);
+		if (strcmp(link->alias, alias) != 0 ||
+		    strcmp(link->kind, "sit") != 0 ||
+		    strcmp(link->pub.name, tun->params.ifname) == 0)
+			continue;
+		zlog_warn("relay %s: interface %s is its own under another name, removing it",
+			  tun->params.owner, link->pub.name);
+		ret = sit_delete_device(tun, link);
+		next = ret == 0 ? kern_link_next(NULL) : NULL;
+	}
+	return ret;
+}
+
+/* A device of ours with our parameters; 0, 1 when it was made, or -errno. */
+static int sit_have_device(struct tunnel *tun)
+{
+	struct tunnel_params *p = &tun->params;
+	bool made = false;
+	struct kern_link *link;
+	struct kern_sit wanted;
+	int ret;
+
+	ret = sit_drop_renamed(tun);
+	if (ret < 0)
+		return ret;
+	sit_wanted(tun, &wanted);
+	link = kern_link_by_name(p->ifname);
+	if (link && !sit_is_ours(tun, link)) {
+		snprintf(tun->status.detail, sizeof(tun->status.detail),
+			 "interface %s exists and is not relayd's", p->ifname);
+		return -EEXIST;
+	}
+	if (link && !sit_same(&link->sit, &wanted)) {
+		ret = kern_link_set_sit(link->pub.ifindex, &wanted);
+		tunnel_monitor_refresh(link->pub.ifindex);
+		link = kern_link_by_name(p->ifname);
+		if (link && (ret < 0 || !sit_same(&link->sit, &wanted))) {
+			ret = sit_delete_device(tun, link);
+			if (ret < 0)
+				return ret;
+			link = NULL;
+		} else if (link) {
+			zlog_info("relay %s: parameters of interface %s set",
+				  p->owner, p->ifname);
+		}
+	}
+	if (!link) {
+		ret = sit_make_device(tun);
+		if (ret < 0)
+			return ret;
+		made = true;
+		link = kern_link_by_name(p->ifname);
+	}
+	if (link->mtu != p->mtu) {
+		ret = kern_link_set_mtu(link->pub.ifindex, p->mtu);
+		if (ret < 0)
+			return tunnel_fail(tun, ret, "interface %s mtu %u",
+					   p->ifname, p->mtu);
+		zlog_info("relay %s: mtu of interface %s set to %u", p->owner,
+			  p->ifname, p->mtu);
+	}
+	if (link->alias[0] == '\0') {
+		char alias[64];
+
+		sit_alias(tun, alias, sizeof(alias));
+		ret = kern_link_set_alias(link->pub.ifindex, alias);
+		if (ret < 0)
+			return tunnel_fail(tun, ret, "interface %s alias",
+					   p->ifname);
+		tunnel_monitor_refresh(link->pub.ifindex);
+	}
+	ret = sit_journal(tun, STAGE_MADE);
+	return ret < 0 ? ret : made;
+}
+
+static int sit_own_forwarding(struct tunnel *tun, ifindex_t ifindex)
+{
+	static const struct {
+		int family;
+		const char *dir;
+	} fam[] = { { AF_INET, "ipv4" }, { AF_INET6, "ipv6" } };
+	char path[JOURNAL_KEY_LEN];
+	int ret;
+
+	for (size_t i = 0; i < array_size(fam); i++) {
+		if (kern_forwarding(fam[i].family, ifindex) == 1)
+			continue;
+		snprintf(path, sizeof(path), "net/%s/conf/%s/forwarding",
+			 fam[i].dir, tun->params.ifname);
+		ret = kern_sysctl_write(path, 1);
+		if (ret < 0)
+			return tunnel_fail(tun, ret, "net.%s.conf.%s.forwarding",
+					   fam[i].dir, tun->params.ifname);
+	}
+	return 0;
+}
+
+static void address_key(const struct tunnel *tun, const struct prefix *p,
+			char *buf, size_t len)
+{
+	snprintfrr(buf, len, "%s,%pFX", tun->params.ifname, p);
+}
+
+static int sit_add_address(struct tunnel *tun, ifindex_t ifindex,
+			   const struct prefix *p)
+{
+	char key[JOURNAL_KEY_LEN];
+	struct journal_entry *ent;
+	int ret;
+
+	address_key(tun, p, key, sizeof(key));
+	if (kern_addr_find(p, ifindex)) {
+		/* there, by a former run of ours or by someone else */
+		ent = tunnel_journal_find(JOURNAL_ADDRESS, key);
+		if (ent)
+			ent->adopted = true;
+		return 0;
+	}
+	ret = tunnel_journal_add(JOURNAL_ADDRESS, key, "-");
+	if (ret < 0)
+		return tunnel_fail(tun, ret, "journal relayd.state");
+	ret = kern_addr_change(ifindex, p, true);
+	if (ret < 0 && ret != -EEXIST)
+		return tunnel_fail(tun, ret, "adding %pFX to %s", p,
+				   tun->params.ifname);
+	return 0;
+}
+
+static void source_prefix(const struct tunnel *tun, struct prefix *p)
+{
+	memset(p, 0, sizeof(*p));
+	p->family = AF_INET;
+	p->prefixlen = IPV4_MAX_BITLEN;
+	p->u.prefix4 = tun->params.source;
+}
+
+static bool sit_wants_address(const struct tunnel *tun, const char *key)
+{
+	struct prefix p;
+	char have[JOURNAL_KEY_LEN];
+
+	source_prefix(tun, &p);
+	address_key(tun, &p, have, sizeof(have));
+	if (strcmp(have, key) == 0)
+		return true;
+	for (size_t i = 0; i < tun->params.naddrs; i++) {
+		prefix_copy(&p, &tun->params.addrs[i]);
+		address_key(tun, &p, have, sizeof(have));
+		if (strcmp(have, key) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What relayd put on the interface once and no longer wants there. */
+static void sit_drop_addresses(struct tunnel *tun, ifindex_t ifindex)
+{
+	struct journal_entry *ent, *next;
+	size_t len = strlen(tun->params.ifname);
+	struct prefix p;
+	int ret;
+
+	for (ent = tunnel_journal_first(); ent; ent = next) {
+		next = tunnel_journal_next(ent);
+		if (ent->kind != JOURNAL_ADDRESS ||
+		    strncmp(ent->key, tun->params.ifname, len) != 0 ||
+		    ent->key[len] != ',' || sit_wants_address(tun, ent->key) ||
+		    !str2prefix(ent->key + len + 1, &p))
+			continue;
+		ret = kern_addr_change(ifindex, &p, false);
+		if (ret < 0 && ret != -EADDRNOTAVAIL)
+			zlog_warn("relay %s: removing %pFX from %s: %s",
+				  tun->params.owner, &p, tun->params.ifname,
+				  safe_strerror(-ret));
+		tunnel_journal_del(JOURNAL_ADDRESS, ent->key);
+	}
+}
+
+/* The kernel gives each sit without a remote ::a.b.c.d/96 when it comes up
+ * (addrconf_sit_config), and with it a route for ::/96 into the tunnel. */
+static const struct kern_addr *sit_compat_address(ifindex_t ifindex)
+{
+	struct kern_addr *ka = NULL;
+
+	while ((ka = kern_addr_next(ka)))
+		if (ka->ifindex == ifindex && ka->prefix.family == AF_INET6 &&
+		    ka->prefix.prefixlen == 96 &&
+		    ka->prefix.u.prefix6.s6_addr32[0] == 0 &&
+		    ka->prefix.u.prefix6.s6_addr32[1] == 0 &&
+		    ka->prefix.u.prefix6.s6_addr32[2] == 0)
+			return ka;
+	return NULL;
+}
+
+static int sit_drop_compat(struct tunnel *tun, ifindex_t ifindex)
+{
+	const struct kern_addr *ka;
+	int ret;
+
+	while ((ka = sit_compat_address(ifindex))) {
+		ret = kern_addr_change(ifindex, &ka->prefix, false);
+		if (ret < 0 && ret != -EADDRNOTAVAIL)
+			return tunnel_fail(tun, ret, "removing %pFX from %s",
+					   &ka->prefix, tun->params.ifname);
+		tunnel_monitor_poll();
+	}
+	return 0;
+}
+
+static void sit_rules(struct tunnel *tun)
+{
+	struct sit *sit = sit_priv(tun);
+	struct nft_relay relay = {
+		.source = tun->params.source,
+		.transmit_source = tun->params.transmit_source,
+		.direction = tun->params.direction,
+	};
+
+	if (sit->nft_source.s_addr &&
+	    sit->nft_source.s_addr != relay.source.s_addr)
+		tunnel_nft_unset(sit->nft_source);
+	tunnel_nft_set(&relay);
+	sit->nft_source = relay.source;
+}
+
+/* bring_up: false leaves a device that someone set down as it is. */
+static int sit_apply(struct tunnel *tun, bool bring_up)
+{
+	struct sit *sit = sit_priv(tun);
+	struct tunnel_params *p = &tun->params;
+	struct in6_addr target;
+	struct kern_link *link;
+	struct prefix addr;
+	ifindex_t ifindex;
+	int ret;
+
+	sit_rules(tun);
+	ret = sit_have_device(tun);
+	if (ret < 0)
+		return ret;
+	bring_up = bring_up || ret == 1;
+	link = kern_link_by_name(p->ifname);
+	if (!link)
+		return tunnel_fail(tun, -ENODEV, "interface %s", p->ifname);
+	ifindex = link->pub.ifindex;
+	if (sit->ifindex && sit->ifindex != ifindex)
+		sit_forget_device(sit);
+	sit->ifindex = ifindex;
+	ret = sit_own_forwarding(tun, ifindex);
+	if (ret < 0)
+		return ret;
+	if (bring_up && !link->pub.up) {
+		ret = kern_link_set_up(ifindex, true);
+		if (ret < 0)
+			return tunnel_fail(tun, ret, "interface %s up",
+					   p->ifname);
+	}
+	tunnel_monitor_poll();
+	link = kern_link_by_name(p->ifname);
+	if (!link || !link->pub.up)
+		return 0; /* the check has a word for it */
+
+	ret = sit_drop_compat(tun, ifindex);
+	if (ret < 0)
+		return ret;
+	sit_drop_addresses(tun, ifindex);
+	source_prefix(tun, &addr);
+	if (!kern_ipv4_owner(p->source, ifindex)) {
+		ret = sit_add_address(tun, ifindex, &addr);
+		if (ret < 0)
+			return ret;
+	}
+	for (size_t i = 0; i < p->naddrs; i++) {
+		prefix_copy(&addr, &p->addrs[i]);
+		ret = sit_add_address(tun, ifindex, &addr);
+		if (ret < 0)
+			return ret;
+	}
+	selftest_6to4_target(p->source, &target);
+	if (p->self_test && !kern_local_route_present(&target, ifindex)) {
+		ret = kern_local_route_add(&target, ifindex);
+		if (ret < 0)
+			return tunnel_fail(tun, ret, "self-test route on %s",
+					   p->ifname);
+	}
+	tunnel_monitor_poll();
+	return 0;
+}
+
+static int sit_create(struct tunnel *tun)
+{
+	return sit_apply(tun, true);
+}
+
+static int sit_repair(struct tunnel *tun)
+{
+	zlog_warn("relay %s: putting interface %s right%s%s", tun->params.owner,
+		  tun->params.ifname, tun->status.detail[0] ? ": " : "",
+		  tun->status.detail);
+	return sit_apply(tun, false);
+}
+
+/* -------- checks -------- */
+
+static void sit_failed(struct tunnel *tun, enum tunnel_check *check,
+		       enum tunnel_repair repair, const char *fmt, ...)
+	PRINTFRR(4, 5);
+
+static void sit_failed(struct tunnel *tun, enum tunnel_check *check,
+		       enum tunnel_repair repair, const char *fmt, ...)
+{
+	va_list ap;
+
+	*check = TUNNEL_CHECK_FAILED;
+	if (repair > tun->repair)
+		tun->repair = repair;
+	if (tun->status.detail[0])
+		return; /* the first cause is the one to tell */
+	va_start(ap, fmt);
+	vsnprintfrr(tun->status.detail, sizeof(tun->status.detail), fmt, ap);
+	va_end(ap);
+}
+
+static void sit_repair_now(struct tunnel *tun)
+{
+	if (tun->repair == TUNNEL_REPAIR_NONE)
+		tun->repair = TUNNEL_REPAIR_NOW;
+}
+
+static void sit_check_addresses(struct tunnel *tun,
+				const struct kern_link *link)
+{
+	struct prefix p;
+
+	for (size_t i = 0; i < tun->params.naddrs; i++) {
+		prefix_copy(&p, &tun->params.addrs[i]);
+		if (kern_addr_find(&p, link->pub.ifindex))
+			continue;
+		/* the kernel takes IPv6 addresses off what goes down */
+		if (sit_priv(tun)->was_down)
+			sit_repair_now(tun);
+		else
+			sit_failed(tun, &tun->status.interface,
+				   TUNNEL_REPAIR_LATER,
+				   "address %pFX is missing from %s", &p,
+				   tun->params.ifname);
+	}
+}
+
+static void sit_check_interface(struct tunnel *tun)
+{
+	struct tunnel_status *st = &tun->status;
+	struct tunnel_params *p = &tun->params;
+	struct kern_link *link = kern_link_by_name(p->ifname);
+	struct sit *sit = sit_priv(tun);
+	struct kern_sit wanted;
+
+	st->interface = TUNNEL_CHECK_OK;
+	st->interface_down = false;
+	st->ifindex = 0;
+	if (!link) {
+		sit_failed(tun, &st->interface, TUNNEL_REPAIR_LATER,
+			   "interface %s is missing", p->ifname);
+		return;
+	}
+	if (!sit_is_ours(tun, link)) {
+		sit_failed(tun, &st->interface, TUNNEL_REPAIR_LATER,
+			   "interface %s exists and is not relayd's",
+			   p->ifname);
+		st->datapath_error = true;
+		return;
+	}
+	st->ifindex = link->pub.ifindex;
+	if (link->pub.ifindex != sit->ifindex)
+		sit_repair_now(tun);
+	sit_wanted(tun, &wanted);
+	if (link->sit.local.s_addr != wanted.local.s_addr ||
+	    link->sit.remote.s_addr != wanted.remote.s_addr)
+		sit_failed(tun, &st->interface, TUNNEL_REPAIR_LATER,
+			   "interface %s: someone set its local address to %pI4, remote to %pI4",
+			   p->ifname, &link->sit.local, &link->sit.remote);
+	else if (!sit_same(&link->sit, &wanted) || link->mtu != p->mtu)
+		sit_repair_now(tun);
+	if (!link->pub.up) {
+		/* an operator's `ip link set down` is respected */
+		st->interface_down = true;
+		sit->was_down = true;
+		sit_failed(tun, &st->interface, TUNNEL_REPAIR_NONE,
+			   "interface %s is down", p->ifname);
+		return;
+	}
+	if (sit_compat_address(link->pub.ifindex) || sit->was_down)
+		sit_repair_now(tun);
+	sit_check_addresses(tun, link);
+	sit->was_down = false;
+}
+
+static void sit_check_source(struct tunnel *tun)
+{
+	tun->status.source = TUNNEL_CHECK_OK;
+	if (!kern_ipv4_owner(tun->params.source, 0))
+		sit_failed(tun, &tun->status.source,
+			   tun->status.interface_down ? TUNNEL_REPAIR_NONE
+						      : TUNNEL_REPAIR_LATER,
+			   "tunnel source %pI4 is missing",
+			   &tun->params.source);
+}
+
+static void sit_check_forwarding(struct tunnel *tun)
+{
+	static const int families[] = { AF_INET, AF_INET6 };
+	struct tunnel_status *st = &tun->status;
+	size_t n;
+
+	st->forwarding = TUNNEL_CHECK_OK;
+	for (size_t i = 0; i < array_size(families); i++) {
+		int family = families[i];
+		const char *dir = family == AF_INET ? "ipv4" : "ipv6";
+		const ifindex_t *uplink = tunnel_route_uplinks(family, &n);
+
+		if (kern_forwarding(family, KERN_ALL) == 0)
+			sit_failed(tun, &st->forwarding, TUNNEL_REPAIR_NONE,
+				   family == AF_INET
+					   ? "net.ipv4.ip_forward is 0"
+					   : "net.ipv6.conf.all.forwarding is 0");
+		if (st->ifindex && kern_forwarding(family, st->ifindex) == 0)
+			sit_repair_now(tun);
+		for (size_t j = 0; j < n; j++) {
+			struct kern_link *link = kern_link_by_index(uplink[j]);
+
+			if (link && link->pub.ifindex != st->ifindex &&
+			    kern_forwarding(family, uplink[j]) == 0)
+				sit_failed(tun, &st->forwarding,
+					   TUNNEL_REPAIR_NONE,
+					   "net.%s.conf.%s.forwarding is 0",
+					   dir, link->pub.name);
+		}
+	}
+}
+
+static void sit_check_rules(struct tunnel *tun)
+{
+	struct tunnel_status *st = &tun->status;
+	struct tunnel_params *p = &tun->params;
+	int ret = tunnel_nft_state(p->source);
+
+	st->note[0] = '\0';
+	if (ret == -EINPROGRESS && st->interface == TUNNEL_CHECK_OK) {
+		st->interface = TUNNEL_CHECK_PENDING;
+	} else if (ret < 0 && ret != -EINPROGRESS) {
+		if (p->transmit_source.s_addr != p->source.s_addr ||
+		    p->direction != TUNNEL_DIR_BOTH) {
+			st->datapath_error = true;
+			sit_failed(tun, &st->interface, TUNNEL_REPAIR_LATER,
+				   "%s needs nftables: %s",
+				   p->direction != TUNNEL_DIR_BOTH
+					   ? "tunnel direction"
+					   : "tunnel transmit-source",
+				   tunnel_nft_error());
+		}
+		strlcpy(st->note,
+			"without nftables all packets may go to one IPv4 next hop: kernel sit caches one route",
+			sizeof(st->note));
+	} else if (tunnel_route_several_nexthops()) {
+		strlcpy(st->note,
+			"several IPv4 next hops: kernel sit caches one route, nftables routes each packet again",
+			sizeof(st->note));
+	}
+	if (tunnel_transit_problem()[0]) {
+		if (st->note[0])
+			strlcat(st->note, "; ", sizeof(st->note));
+		strlcat(st->note, tunnel_transit_problem(), sizeof(st->note));
+	}
+}
+
+static int sit_check(struct tunnel *tun)
+{
+	tun->status.detail[0] = '\0';
+	sit_check_interface(tun);
+	sit_check_source(tun);
+	sit_check_forwarding(tun);
+	sit_check_rules(tun);
+	return 0;
+}
+
+/* -------- the rest of the operations -------- */
+
+static int sit_remove(struct tunnel *tun)
+{
+	struct sit *sit = sit_priv(tun);
+	struct kern_link *link;
+	int ret = 0;
+
+	tunnel_monitor_poll();
+	link = kern_link_by_name(tun->params.ifname);
+	if (link && sit_is_ours(tun, link)) {
+		ret = sit_delete_device(tun, link);
+		if (ret < 0)
+			zlog_err("relay %s: %s", tun->params.owner,
+				 tun->status.detail);
+		else
+			zlog_info("relay %s: interface %s removed",
+				  tun->params.owner, tun->params.ifname);
+	} else if (!link) {
+		sit_journal_gone(tun->params.ifname);
+	}
+	if (sit->nft_source.s_addr)
+		tunnel_nft_unset(sit->nft_source);
+	XFREE(MTYPE_TUNNEL_SIT, tun->priv);
+	return ret;
+}
+
+static int sit_self_test(struct tunnel *tun, uint32_t seq)
+{
+	struct in6_addr target;
+	int ret = tunnel_nft_state(tun->params.source);
+
+	if (ret < 0) {
+		/* Nothing would keep the probe's outer route out of sit's cache
+		 * and the probe itself on this host. */
+		snprintf(tun->st_detail, sizeof(tun->st_detail),
+			 "self-test needs nftables: %s", tunnel_nft_error());
+		return ret;
+	}
+	selftest_6to4_target(tun->params.source, &target);
+	if (!kern_local_route_present(&target, tun->status.ifindex)) {
+		zlog_warn("relay %s: self-test route is missing, putting it back",
+			  tun->params.owner);
+		ret = kern_local_route_add(&target, tun->status.ifindex);
+		if (ret < 0)
+			return ret;
+	}
+	return selftest_6to4_send(tun, seq);
+}
+
+static uint64_t less(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
+static void drop_add(struct tunnel_counters *out, const char *reason,
+		     uint64_t packets)
+{
+	if (out->ndrops < TUNNEL_DROPS_MAX)
+		out->drops[out->ndrops++] =
+			(struct tunnel_drop){ reason, packets };
+}
+
+static int sit_counters(struct tunnel *tun, struct tunnel_counters *out)
+{
+	struct sit *sit = sit_priv(tun);
+	const struct kern_stats *b = &sit->base, *l = &sit->last;
+	struct nft_relay_counters probes;
+	int ret = 0;
+
+	memset(out, 0, sizeof(*out));
+	if (sit->ifindex)
+		ret = kern_link_stats(sit->ifindex, &sit->last);
+	tunnel_nft_counters(tun->params.source, &probes);
+	/* Probes that the tunnel took are known by the rule in front of it,
+	 * those that it sent by their coming out. */
+	out->rx_packets = less(b->rx_packets + l->rx_packets, probes.probes_in);
+	out->rx_bytes = less(b->rx_bytes + l->rx_bytes,
+			     probes.probes_in * SELFTEST_PROBE_LEN);
+	out->tx_packets = less(b->tx_packets + l->tx_packets, tun->st_seen);
+	out->tx_bytes = less(b->tx_bytes + l->tx_bytes,
+			     tun->st_seen * SELFTEST_PROBE_LEN);
+	drop_add(out, "rx-errors", b->rx_errors + l->rx_errors);
+	drop_add(out, "rx-dropped", b->rx_dropped + l->rx_dropped);
+	drop_add(out, "tx-errors", b->tx_errors + l->tx_errors);
+	drop_add(out, "tx-dropped",
+		 less(b->tx_dropped + l->tx_dropped,
+		      less(probes.probes_out, tun->st_seen)));
+	drop_add(out, "tx-carrier", b->tx_carrier + l->tx_carrier);
+	drop_add(out, "tx-aborted", b->tx_aborted + l->tx_aborted);
+	drop_add(out, "collisions", b->collisions + l->collisions);
+	drop_add(out, "direction", probes.direction);
+	return ret;
+}
+
+const struct tunnel_ops tunnel_sit_ops = {
+	.name = "sit",
+	.create = sit_create,
+	.check = sit_check,
+	.repair = sit_repair,
+	.remove = sit_remove,
+	.self_test = sit_self_test,
+	.counters = sit_counters,
+};
