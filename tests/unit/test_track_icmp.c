@@ -333,6 +333,29 @@ static void test_long_run(void **state)
 	icmp_probe_fini(&probe);
 }
 
+/*
+ * A target whose RTT is above the frequency always has probes outstanding; what
+ * has been answered must not be walked through again.
+ */
+static void test_overlap(void **state)
+{
+	static const struct icmp_probe_limits limits = { 1, 3 };
+	struct icmp_probe probe;
+
+	icmp_probe_init(&probe);
+	icmp_probe_send(&probe, &limits, 0, 0, 500 * MS);
+	for (unsigned int i = 1; i < 1000; i++) {
+		int64_t now = i * 100 * MS;
+
+		icmp_probe_send(&probe, &limits, i, now, 500 * MS);
+		icmp_probe_reply(&probe, &limits, i - 1, i - 1, now + MS);
+		assert_int_equal(probe.waiting, 1);
+		assert_int_equal(probe.tail, i);
+		assert_true(icmp_probe_deadline(&probe) == now + 500 * MS);
+	}
+	icmp_probe_fini(&probe);
+}
+
 /* More outstanding than there is room for: lost, not forgotten. */
 static void test_overrun(void **state)
 {
@@ -446,6 +469,7 @@ int main(void)
 		cmocka_unit_test(test_up_down),
 		cmocka_unit_test(test_nonce),
 		cmocka_unit_test(test_long_run),
+		cmocka_unit_test(test_overlap),
 		cmocka_unit_test(test_overrun),
 		cmocka_unit_test(test_rtt),
 		cmocka_unit_test(test_spread),

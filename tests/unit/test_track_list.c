@@ -311,24 +311,30 @@ static void test_missing(void **state)
 	assert_object(4, U, "");
 }
 
-/* 1 = (2 or 3), 2 = 11, 3 = not 11: up whatever 11 is, and at any moment. */
+/*
+ * 1 = 9 = (2 or 3), 2 = 11, 3 = not 11: up whatever 11 is, and at any moment,
+ * whether the list comes before its members or after them.
+ */
 static void test_no_glitch(void **state)
 {
 	object_add(11, D);
 	LIST(1, true, 2, 3);
 	LIST(2, false, 11);
 	LIST(3, false, -11);
+	LIST(9, true, 2, 3);
 	settle();
 	assert_object(1, U, "");
+	assert_object(9, U, "");
 	for (int i = 0; i < 10; i++)
 		track_report(objects[11], i % 2 ? D : U, NULL);
 	assert_object(1, U, "");
 	assert_int_equal(objects[1]->transitions, 0);
+	assert_int_equal(objects[9]->transitions, 0);
 	assert_int_equal(objects[2]->transitions, 10);
 	/* each list once a change */
 	reports = 0;
 	track_report(objects[11], U, NULL);
-	assert_int_equal(reports, 4);
+	assert_int_equal(reports, 5);
 }
 
 static void test_chain(void **state)

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The one decision, as a table: facts in, state and reason out. */
+#include <zebra.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "relay_health.h"
+#include "relay_memory.h"
+
+DEFINE_MGROUP(RELAYD, "relayd");
+
+#define OK	TUNNEL_CHECK_OK
+#define FAILED	TUNNEL_CHECK_FAILED
+#define PENDING TUNNEL_CHECK_PENDING
+#define OFF	TUNNEL_CHECK_OFF
+
+/* Everything holds; each case changes something. */
+static void all_well(struct relay_facts *facts, struct tunnel_status *tun)
+{
+	memset(tun, 0, sizeof(*tun));
+	tun->datapath = "sit";
+	tun->ifindex = 7;
+	tun->interface = tun->source = tun->forwarding = tun->self_test = OK;
+	strlcpy(tun->detail, "cause", sizeof(tun->detail));
+
+	memset(facts, 0, sizeof(*facts));
+	facts->enabled = facts->complete = facts->zebra = facts->exists = true;
+	facts->delay_passed = true;
+	facts->tun = tun;
+}
+
+struct change {
+	const char *name;
+	void (*apply)(struct relay_facts *facts, struct tunnel_status *tun);
+	enum relay_oper oper;
+	enum relay_reason reason;
+	const char *detail;
+	bool healthy;
+};
+
+#define CHANGE(fn, body)                                                       \
+	static void fn(struct relay_facts *facts, struct tunnel_status *tun)   \
+	{                                                                      \
+		body                                                           \
+	}
+
+CHANGE(nothing, )
+CHANGE(shut, facts->enabled = false;)
+CHANGE(shut_draining, facts->enabled = false; facts->draining = true;)
+CHANGE(shut_and_broken, facts->enabled = false; tun->interface = FAILED;)
+CHANGE(incomplete, facts->complete = false;)
+CHANGE(maintained, facts->maintenance = true;)
+CHANGE(maintained_draining, facts->maintenance = facts->draining = true;)
+CHANGE(maintained_and_broken, facts->maintenance = true;
+       tun->self_test = FAILED;)
+CHANGE(no_tunnel, facts->tun = NULL;)
+CHANGE(if_pending, tun->interface = PENDING; facts->exists = false;)
+CHANGE(if_missing, tun->interface = FAILED; facts->exists = false;)
+CHANGE(if_down, tun->interface = FAILED; tun->interface_down = true;)
+CHANGE(if_altered, tun->interface = FAILED;)
+CHANGE(broken, tun->datapath_error = true; tun->interface = FAILED;)
+CHANGE(no_source, tun->source = FAILED;)
+CHANGE(no_forwarding, tun->forwarding = FAILED;)
+CHANGE(self_test_lost, tun->self_test = FAILED;)
+CHANGE(self_test_pending, tun->self_test = PENDING;)
+CHANGE(self_test_off, tun->self_test = OFF;)
+CHANGE(first_of_two, tun->source = FAILED; tun->self_test = FAILED;)
+CHANGE(trk_up, facts->track = 10; facts->track_state = TRACK_STATE_UP;)
+CHANGE(trk_down, facts->track = 10; facts->track_state = TRACK_STATE_DOWN;
+       facts->track_detail = "object 2 down";)
+CHANGE(trk_down_mute, facts->track = 10;
+       facts->track_state = TRACK_STATE_DOWN;)
+CHANGE(trk_init, facts->track = 10; facts->track_state = TRACK_STATE_INIT;)
+CHANGE(no_zebra, facts->zebra = false;)
+CHANGE(suppressed, facts->suppressed = true;)
+CHANGE(delayed, facts->delay_passed = false;)
+CHANGE(delayed_and_down, facts->delay_passed = false; tun->source = FAILED;)
+
+static const struct change changes[] = {
+	{"all is well", nothing, RELAY_OPER_UP, RELAY_REASON_OK, "", true},
+	{"shutdown", shut, RELAY_OPER_DISABLED, RELAY_REASON_SHUTDOWN, ""},
+	{"shutdown, draining", shut_draining, RELAY_OPER_DRAINING,
+	 RELAY_REASON_SHUTDOWN, ""},
+	{"shutdown hides a fault", shut_and_broken, RELAY_OPER_DISABLED,
+	 RELAY_REASON_SHUTDOWN, ""},
+	{"incomplete", incomplete, RELAY_OPER_DOWN,
+	 RELAY_REASON_INCOMPLETE_CONFIG,
+	 "tunnel mode and tunnel source are needed"},
+	{"maintenance", maintained, RELAY_OPER_MAINTENANCE,
+	 RELAY_REASON_MAINTENANCE, ""},
+	{"maintenance, draining", maintained_draining, RELAY_OPER_DRAINING,
+	 RELAY_REASON_MAINTENANCE, ""},
+	{"maintenance hides a fault", maintained_and_broken,
+	 RELAY_OPER_MAINTENANCE, RELAY_REASON_MAINTENANCE, ""},
+	{"no tunnel yet", no_tunnel, RELAY_OPER_INIT,
+	 RELAY_REASON_INTERFACE_MISSING, "tunnel is being set up"},
+	{"interface not known yet", if_pending, RELAY_OPER_INIT,
+	 RELAY_REASON_INTERFACE_MISSING, "tunnel is being set up"},
+	{"interface gone", if_missing, RELAY_OPER_DOWN,
+	 RELAY_REASON_INTERFACE_MISSING, "cause"},
+	{"interface down", if_down, RELAY_OPER_DOWN,
+	 RELAY_REASON_INTERFACE_DOWN, "cause"},
+	{"interface altered", if_altered, RELAY_OPER_DOWN,
+	 RELAY_REASON_DATAPATH_ERROR, "cause"},
+	{"datapath error", broken, RELAY_OPER_DOWN,
+	 RELAY_REASON_DATAPATH_ERROR, "cause"},
+	{"source gone", no_source, RELAY_OPER_DOWN, RELAY_REASON_SOURCE_MISSING,
+	 "cause"},
+	{"forwarding off", no_forwarding, RELAY_OPER_DOWN,
+	 RELAY_REASON_FORWARDING_OFF, "cause"},
+	{"self-test lost", self_test_lost, RELAY_OPER_DOWN,
+	 RELAY_REASON_SELF_TEST_FAILED, "cause"},
+	{"self-test not back yet", self_test_pending, RELAY_OPER_INIT,
+	 RELAY_REASON_SELF_TEST_FAILED, "waiting for the first self-test"},
+	{"self-test off", self_test_off, RELAY_OPER_UP, RELAY_REASON_OK, "",
+	 true},
+	{"the first fault is named", first_of_two, RELAY_OPER_DOWN,
+	 RELAY_REASON_SOURCE_MISSING, "cause"},
+	{"track up", trk_up, RELAY_OPER_UP, RELAY_REASON_OK, "", true},
+	{"track down", trk_down, RELAY_OPER_DOWN, RELAY_REASON_TRACK_DOWN,
+	 "track 10: object 2 down"},
+	{"track down without a cause", trk_down_mute, RELAY_OPER_DOWN,
+	 RELAY_REASON_TRACK_DOWN, "track 10"},
+	{"track not known yet", trk_init, RELAY_OPER_INIT,
+	 RELAY_REASON_TRACK_DOWN, "track 10"},
+	{"no zebra", no_zebra, RELAY_OPER_DOWN, RELAY_REASON_ZEBRA_DISCONNECTED,
+	 "no session with zebra"},
+	{"suppressed", suppressed, RELAY_OPER_DAMPENED, RELAY_REASON_DAMPENED,
+	 ""},
+	{"delay up", delayed, RELAY_OPER_INIT, RELAY_REASON_DELAY_UP, "", true},
+	{"a fault stops the delay", delayed_and_down, RELAY_OPER_DOWN,
+	 RELAY_REASON_SOURCE_MISSING, "cause"},
+};
+
+static void test_table(void **state)
+{
+	for (size_t i = 0; i < array_size(changes); i++) {
+		const struct change *c = &changes[i];
+		struct relay_verdict verdict;
+		struct tunnel_status tun;
+		struct relay_facts facts;
+
+		all_well(&facts, &tun);
+		c->apply(&facts, &tun);
+		relay_health_decide(&facts, &verdict);
+		if (verdict.oper != c->oper || verdict.reason != c->reason ||
+		    strcmp(verdict.detail, c->detail) ||
+		    verdict.healthy != c->healthy)
+			fail_msg("%s: %s, %s, '%s', healthy %d", c->name,
+				 relay_oper_str(verdict.oper),
+				 relay_reason_str(verdict.reason),
+				 verdict.detail, verdict.healthy);
+	}
+}
+
+/* `up` needs every single check: no other combination gives it. */
+static void test_up_needs_all(void **state)
+{
+	static const enum tunnel_check values[] = {PENDING, OK, FAILED};
+	struct relay_verdict verdict;
+	struct tunnel_status tun;
+	struct relay_facts facts;
+	unsigned int up = 0;
+
+	for (unsigned int n = 0; n < 81 * 4; n++) {
+		all_well(&facts, &tun);
+		tun.interface = values[n % 3];
+		tun.source = values[n / 3 % 3];
+		tun.forwarding = values[n / 9 % 3];
+		tun.self_test = values[n / 27 % 3];
+		facts.zebra = n / 81 % 2;
+		facts.delay_passed = n / 162 % 2;
+		relay_health_decide(&facts, &verdict);
+		up += verdict.oper == RELAY_OPER_UP;
+	}
+	assert_int_equal(up, 1);
+}
+
+static void test_time(void **state)
+{
+	char buf[RELAY_TIME_LEN];
+
+	assert_string_equal(relay_time_str(0, buf), "1970-01-01T00:00:00Z");
+	assert_string_equal(relay_time_str(1795341600, buf),
+			    "2026-11-22T10:00:00Z");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_up_needs_all),
+		cmocka_unit_test(test_time),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

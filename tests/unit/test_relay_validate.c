@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Which configurations are refused, and in which words. */
+#include <zebra.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "relay_memory.h"
+#include "relay_validate.h"
+
+DEFINE_MGROUP(RELAYD, "relayd");
+
+/* Objects 1 and 2 are interfaces, 10 a list of 1, 11 a list of 10. */
+static bool get(void *arg, uint16_t id, struct track_config *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->id = id;
+	switch (id) {
+	case 1:
+	case 2:
+		out->type = TRACK_INTERFACE;
+		strlcpy(out->ifname, "eth0", sizeof(out->ifname));
+		return true;
+	case 10:
+	case 11:
+		out->type = TRACK_LIST;
+		out->members[0].id = id == 10 ? 1 : 10;
+		out->nmembers = 1;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static const struct relay_validate_tracks tracks = {.get = get};
+
+static void relay_named(struct relay_config *cfg, const char *name)
+{
+	relay_config_defaults(cfg);
+	strlcpy(cfg->name, name, sizeof(cfg->name));
+	cfg->mode = RELAY_MODE_6TO4;
+	cfg->has_source = true;
+	inet_pton(AF_INET, "192.88.99.1", &cfg->source);
+	cfg->enabled = true;
+}
+
+static void add_route(struct relay_config *cfg, const char *prefix)
+{
+	struct relay_route_config *route = &cfg->routes[cfg->nroutes++];
+
+	memset(route, 0, sizeof(*route));
+	route->distance = 1;
+	assert_int_equal(str2prefix(prefix, &route->prefix), 1);
+}
+
+static void expect(const struct relay_config *cfg,
+		   const struct relay_config *others, size_t n,
+		   const char *expected)
+{
+	char err[RELAY_ERR_LEN] = "";
+	bool ok = relay_validate_relay(cfg, others, n, &tracks, err,
+				       sizeof(err));
+
+	assert_string_equal(err, expected ? expected : "");
+	assert_int_equal(ok, !expected);
+}
+
+static void test_names(void **state)
+{
+	static const struct {
+		const char *name;
+		bool ok;
+	} cases[] = {
+		{"tokyo6to4", true},
+		{"a", true},
+		{"A-b_c.d", true},
+		{"123456789012345", true},
+		{"1234567890123456", false},
+		{"", false},
+		{"a/b", false},
+		{"a b", false},
+		{"r\xc3\xa9", false},
+		{".", false},
+		{"..", false},
+		{"counters", false},
+		{"history", false},
+		{"peers", false},
+		{"json", false},
+		{"jsonx", true},
+	};
+	char err[RELAY_ERR_LEN];
+
+	for (size_t i = 0; i < array_size(cases); i++)
+		if (relay_validate_name(cases[i].name, err, sizeof(err)) !=
+		    cases[i].ok)
+			fail_msg("name '%s'", cases[i].name);
+}
+
+static void test_sources(void **state)
+{
+	static const struct {
+		const char *addr;
+		bool ok;
+	} cases[] = {
+		{"192.88.99.1", true},	 {"10.0.0.1", true},
+		{"203.0.113.9", true},	 {"223.255.255.255", true},
+		{"0.0.0.0", false},	 {"0.1.2.3", false},
+		{"127.0.0.1", false},	 {"224.0.0.1", false},
+		{"239.1.1.1", false},	 {"240.0.0.1", false},
+		{"255.255.255.255", false},
+	};
+	char expected[RELAY_ERR_LEN];
+	struct relay_config cfg;
+
+	for (size_t i = 0; i < array_size(cases); i++) {
+		relay_named(&cfg, "a");
+		inet_pton(AF_INET, cases[i].addr, &cfg.source);
+		snprintf(expected, sizeof(expected),
+			 "tunnel source %s is not a unicast address",
+			 cases[i].addr);
+		expect(&cfg, NULL, 0, cases[i].ok ? NULL : expected);
+
+		relay_named(&cfg, "a");
+		cfg.has_transmit_source = true;
+		inet_pton(AF_INET, cases[i].addr, &cfg.transmit_source);
+		snprintf(expected, sizeof(expected),
+			 "tunnel transmit-source %s is not a unicast address",
+			 cases[i].addr);
+		expect(&cfg, NULL, 0, cases[i].ok ? NULL : expected);
+	}
+}
+
+static void test_completeness(void **state)
+{
+	struct relay_config cfg;
+
+	relay_named(&cfg, "a");
+	cfg.mode = RELAY_MODE_NONE;
+	expect(&cfg, NULL, 0, "relay a needs a tunnel mode first");
+	cfg.enabled = false;
+	expect(&cfg, NULL, 0, NULL);
+
+	relay_named(&cfg, "a");
+	cfg.has_source = false;
+	expect(&cfg, NULL, 0, "relay a needs a tunnel source first");
+	cfg.enabled = false;
+	expect(&cfg, NULL, 0, NULL);
+}
+
+static void test_routes(void **state)
+{
+	static const struct {
+		const char *prefix;
+		bool ok;
+	} cases[] = {
+		{"192.88.99.0/24", true}, {"2002::/16", true},
+		{"2001:db8::/32", true},  {"0.0.0.0/0", false},
+		{"::/0", false},	  {"224.0.0.0/4", false},
+		{"127.0.0.0/8", false},	  {"ff00::/8", false},
+		{"fe80::/10", false},	  {"::1/128", false},
+		{"::ffff:0:0/96", false},
+	};
+	char expected[RELAY_ERR_LEN];
+	struct relay_config cfg;
+
+	for (size_t i = 0; i < array_size(cases); i++) {
+		relay_named(&cfg, "a");
+		add_route(&cfg, cases[i].prefix);
+		snprintf(expected, sizeof(expected),
+			 "route %s can't be routed to a relay",
+			 cases[i].prefix);
+		expect(&cfg, NULL, 0, cases[i].ok ? NULL : expected);
+	}
+
+	relay_named(&cfg, "a");
+	add_route(&cfg, "2002::/16");
+	add_route(&cfg, "2002:c058::/32");
+	expect(&cfg, NULL, 0,
+	       "route 2002:c058::/32 overlaps route 2002::/16 of the same relay");
+
+	relay_named(&cfg, "a");
+	add_route(&cfg, "2002::/16");
+	cfg.routes[0].track = 2;
+	expect(&cfg, NULL, 0, NULL);
+	cfg.routes[0].track = 3;
+	expect(&cfg, NULL, 0, "track object 3 does not exist");
+	cfg.routes[0].track = 0;
+	cfg.track = 77;
+	expect(&cfg, NULL, 0, "track object 77 does not exist");
+}
+
+static void test_pairs(void **state)
+{
+	struct relay_config a, b;
+
+	relay_named(&a, "a");
+	relay_named(&b, "b");
+	expect(&b, &a, 1, "tunnel source 192.88.99.1 is used by relay a");
+	expect(&a, &a, 1, NULL); /* itself among the others */
+
+	inet_pton(AF_INET, "10.0.0.1", &b.source);
+	expect(&b, &a, 1,
+	       "route 192.88.99.0/24 overlaps route 192.88.99.0/24 of relay a");
+	/* default routes of a relay that is off may still be replaced */
+	b.enabled = false;
+	expect(&b, &a, 1, NULL);
+	add_route(&b, "2002:1::/32");
+	expect(&b, &a, 1, "route 2002:1::/32 overlaps route 2002::/16 of relay a");
+
+	/* receiver and sender share a site: facts of the Tokyo relays */
+	relay_named(&b, "b");
+	inet_pton(AF_INET, "10.0.0.1", &b.source);
+	a.direction = TUNNEL_DIR_RECEIVE;
+	b.direction = TUNNEL_DIR_TRANSMIT;
+	expect(&b, &a, 1, NULL);
+
+	strlcpy(b.ifname, "a", sizeof(b.ifname));
+	expect(&b, &a, 1, "tunnel interface a is used by relay a");
+	strlcpy(a.ifname, "six", sizeof(a.ifname));
+	expect(&b, &a, 1, NULL);
+}
+
+static void test_default_routes(void **state)
+{
+	struct relay_route_config out[RELAY_ROUTES_MAX];
+	struct relay_config cfg;
+
+	relay_named(&cfg, "a");
+	assert_int_equal(relay_config_routes(&cfg, out), 2);
+	assert_int_equal(out[0].prefix.family, AF_INET);
+	assert_int_equal(out[0].prefix.prefixlen, 24);
+	assert_int_equal(out[1].prefix.family, AF_INET6);
+	assert_int_equal(out[1].prefix.prefixlen, 16);
+	assert_int_equal(out[0].distance, 1);
+
+	cfg.direction = TUNNEL_DIR_RECEIVE;
+	assert_int_equal(relay_config_routes(&cfg, out), 1);
+	assert_int_equal(out[0].prefix.family, AF_INET);
+	cfg.direction = TUNNEL_DIR_TRANSMIT;
+	assert_int_equal(relay_config_routes(&cfg, out), 1);
+	assert_int_equal(out[0].prefix.family, AF_INET6);
+
+	/* any route line replaces the defaults, and goes by direction too */
+	add_route(&cfg, "10.0.0.0/8");
+	assert_int_equal(relay_config_routes(&cfg, out), 0);
+	cfg.mode = RELAY_MODE_NONE;
+	cfg.nroutes = 0;
+	assert_int_equal(relay_config_routes(&cfg, out), 0);
+}
+
+static void test_tracks(void **state)
+{
+	struct track_config trk = {.id = 20, .type = TRACK_LIST};
+	char err[RELAY_ERR_LEN];
+
+	trk.members[0].id = 11;
+	trk.nmembers = 1;
+	assert_true(relay_validate_track(&trk, &tracks, err, sizeof(err)));
+
+	trk.members[0].id = 500;
+	assert_false(relay_validate_track(&trk, &tracks, err, sizeof(err)));
+	assert_string_equal(err, "track object 500 does not exist");
+
+	trk.id = 10;
+	trk.members[0].id = 11;
+	assert_false(relay_validate_track(&trk, &tracks, err, sizeof(err)));
+	assert_string_equal(err, "track 10 would be a member of itself");
+
+	memset(&trk, 0, sizeof(trk));
+	trk.id = 3;
+	trk.type = TRACK_ICMP_ECHO;
+	str2ipaddr("fe80::1", &trk.target);
+	assert_false(relay_validate_track(&trk, &tracks, err, sizeof(err)));
+	assert_string_equal(
+		err, "track 3: link-local target fe80::1 needs a source-interface");
+	strlcpy(trk.source_ifname, "eth0", sizeof(trk.source_ifname));
+	assert_true(relay_validate_track(&trk, &tracks, err, sizeof(err)));
+	str2ipaddr("192.0.2.1", &trk.source);
+	assert_false(relay_validate_track(&trk, &tracks, err, sizeof(err)));
+	str2ipaddr("224.0.0.5", &trk.target);
+	memset(&trk.source, 0, sizeof(trk.source));
+	assert_false(relay_validate_track(&trk, &tracks, err, sizeof(err)));
+	assert_string_equal(err,
+			    "track 3: target 224.0.0.5 is not a unicast address");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_sources),
+		cmocka_unit_test(test_completeness),
+		cmocka_unit_test(test_routes),
+		cmocka_unit_test(test_pairs),
+		cmocka_unit_test(test_default_routes),
+		cmocka_unit_test(test_tracks),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
