@@ -327,7 +327,10 @@ static socklen_t icmp_sockaddr(const struct ipaddr *addr, ifindex_t ifindex,
 	return sizeof(su->sin6);
 }
 
-/* The kernel says EINVAL for a foreign source address and for other things. */
+/*
+ * For a foreign source address the kernel says EINVAL or, for IPv4, ENETUNREACH;
+ * so it does for other things.
+ */
 static bool icmp_source_is_local(const struct ipaddr *source, ifindex_t ifindex)
 {
 	union sockunion su;
@@ -398,8 +401,8 @@ int icmp_socket_send(const struct ipaddr *target, const struct ipaddr *source,
 	if (sendmsg(sock->fd, &msg, MSG_DONTWAIT) >= 0)
 		return 0;
 	ret = -errno;
-	if (ret == -EINVAL && !IS_IPADDR_NONE(source) &&
-	    !icmp_source_is_local(source, ifindex))
+	if ((ret == -EINVAL || ret == -ENETUNREACH) &&
+	    !IS_IPADDR_NONE(source) && !icmp_source_is_local(source, ifindex))
 		ret = -EADDRNOTAVAIL;
 	return ret;
 }
