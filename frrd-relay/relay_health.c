@@ -44,6 +44,8 @@ static bool check_fails(struct relay_verdict *verdict, enum tunnel_check check,
 static bool tunnel_fails(const struct tunnel_status *tun, bool exists,
 			 struct relay_verdict *verdict)
 {
+	enum relay_reason reason = RELAY_REASON_INTERFACE_MISSING;
+
 	if (!tun) {
 		decide(verdict, RELAY_OPER_INIT, RELAY_REASON_INTERFACE_MISSING,
 		       "tunnel is being set up");
@@ -54,10 +56,13 @@ static bool tunnel_fails(const struct tunnel_status *tun, bool exists,
 		       tun->detail);
 		return true;
 	}
-	return check_fails(verdict, tun->interface,
-			   tun->interface_down ? RELAY_REASON_INTERFACE_DOWN
-			   : exists	       ? RELAY_REASON_DATAPATH_ERROR
-				  : RELAY_REASON_INTERFACE_MISSING,
+	if (tun->interface == TUNNEL_CHECK_FAILED) {
+		if (tun->interface_down)
+			reason = RELAY_REASON_INTERFACE_DOWN;
+		else if (exists)
+			reason = RELAY_REASON_DATAPATH_ERROR;
+	}
+	return check_fails(verdict, tun->interface, reason,
 			   tun->detail, "tunnel is being set up") ||
 	       check_fails(verdict, tun->source, RELAY_REASON_SOURCE_MISSING,
 			   tun->detail, "tunnel source is being set up") ||

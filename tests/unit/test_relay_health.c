@@ -58,6 +58,7 @@ CHANGE(maintained_and_broken, facts->maintenance = true;
        tun->self_test = FAILED;)
 CHANGE(no_tunnel, facts->tun = NULL;)
 CHANGE(if_pending, tun->interface = PENDING; facts->exists = false;)
+CHANGE(if_there, tun->interface = PENDING;)
 CHANGE(if_missing, tun->interface = FAILED; facts->exists = false;)
 CHANGE(if_down, tun->interface = FAILED; tun->interface_down = true;)
 CHANGE(if_altered, tun->interface = FAILED;)
@@ -98,6 +99,8 @@ static const struct change changes[] = {
 	{"no tunnel yet", no_tunnel, RELAY_OPER_INIT,
 	 RELAY_REASON_INTERFACE_MISSING, "tunnel is being set up"},
 	{"interface not known yet", if_pending, RELAY_OPER_INIT,
+	 RELAY_REASON_INTERFACE_MISSING, "tunnel is being set up"},
+	{"interface there, not known yet", if_there, RELAY_OPER_INIT,
 	 RELAY_REASON_INTERFACE_MISSING, "tunnel is being set up"},
 	{"interface gone", if_missing, RELAY_OPER_DOWN,
 	 RELAY_REASON_INTERFACE_MISSING, "cause"},
