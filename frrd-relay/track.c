@@ -176,7 +176,6 @@ static void track_begin(struct track *trk)
 struct track *track_configure(const struct track_config *cfg)
 {
 	struct track *trk = track_lookup(cfg->id);
-	bool same;
 
 	if (!trk) {
 		trk = XCALLOC(MTYPE_TRACK, sizeof(*trk));
@@ -187,16 +186,11 @@ struct track *track_configure(const struct track_config *cfg)
 		return trk;
 	}
 
-	same = track_target_same(&trk->cfg, cfg);
-	/* a kind with other timers starts its probing anew; its state stays
-	 * what it was until the probes say otherwise */
-	if (!same || trk->cfg.frequency_ms != cfg->frequency_ms ||
-	    trk->cfg.timeout_ms != cfg->timeout_ms ||
-	    trk->cfg.probes_up != cfg->probes_up ||
-	    trk->cfg.probes_down != cfg->probes_down) {
+	if (!track_target_same(&trk->cfg, cfg)) {
 		trk->ops->stop(trk);
 		trk->cfg = *cfg;
-		if (!same && trk->cfg.type != TRACK_LIST) {
+		/* a list with another member is judged anew, not forgotten */
+		if (trk->cfg.type != TRACK_LIST) {
 			trk->raw = TRACK_STATE_INIT;
 			trk->detail[0] = '\0';
 			track_set(trk, TRACK_STATE_INIT);
@@ -205,6 +199,7 @@ struct track *track_configure(const struct track_config *cfg)
 		return trk;
 	}
 
+	/* timers and counts of probes are taken over by the kind as they come */
 	trk->cfg = *cfg;
 	if (trk->t_delay)
 		track_apply(trk);

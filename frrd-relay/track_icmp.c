@@ -468,6 +468,19 @@ static void icmp_show(const struct track *trk, struct vty *vty)
 			st->jitter16 / 16);
 }
 
+static void icmp_echo_stats(const struct track *trk,
+			    struct track_echo_stats *stats)
+{
+	const struct icmp_target *target = trk->priv;
+
+	memset(stats, 0, sizeof(*stats));
+	if (!target)
+		return;
+	stats->rtt_usec = target->probe.stats.rtt;
+	stats->sent = target->probe.stats.sent;
+	stats->received = target->probe.stats.received;
+}
+
 const struct track_ops track_icmp_ops = {
 	.type = TRACK_ICMP_ECHO,
 	.name = "icmp-echo",
@@ -476,6 +489,7 @@ const struct track_ops track_icmp_ops = {
 	.target = icmp_target_str,
 	.show_json = icmp_show_json,
 	.show = icmp_show,
+	.echo_stats = icmp_echo_stats,
 };
 
 /* A source interface that goes takes its targets down now, not at a timeout. */
