@@ -53,6 +53,14 @@ const char *tunnel_check_str(enum tunnel_check check)
 	return "unknown";
 }
 
+int64_t tunnel_now_us(void)
+{
+	struct timeval tv;
+
+	monotime(&tv);
+	return tv.tv_sec * 1000000LL + tv.tv_usec;
+}
+
 int tunnel_fail(struct tunnel *tun, int err, const char *fmt, ...)
 {
 	char *detail = tun->status.detail;
@@ -151,7 +159,7 @@ static void tunnel_create(struct tunnel *tun)
 
 static void tunnel_repair(struct tunnel *tun)
 {
-	tun->repaired_at = monotime(NULL);
+	tun->repaired_at = tunnel_now_us();
 	tun->status.datapath_error = tun->ops->repair(tun) < 0;
 	if (tun->status.datapath_error)
 		tun->status.interface = TUNNEL_CHECK_FAILED;
@@ -163,7 +171,7 @@ static bool repair_at_once(const struct tunnel *tun)
 {
 	/* Someone who undoes each repair gets one a second, no more. */
 	return tun->repair == TUNNEL_REPAIR_NOW &&
-	       monotime(NULL) - tun->repaired_at > REPAIR_INTERVAL_US;
+	       tunnel_now_us() - tun->repaired_at > REPAIR_INTERVAL_US;
 }
 
 static void tunnel_run(struct tunnel *tun, bool tick)

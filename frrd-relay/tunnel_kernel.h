@@ -164,6 +164,8 @@ const char *tunnel_transit_problem(void);
  * as a source, never as a destination, not forwarded by anyone. */
 #define TUNNEL_PROBE_SOURCE "192.0.0.8"
 
+#define TUNNEL_NFT_TABLE "frr-relay"
+
 struct nft_relay {
 	struct in_addr source, transmit_source;
 	enum tunnel_direction direction;
@@ -189,10 +191,15 @@ void tunnel_nft_sweep(void);
 /* tunnel.c: rules were applied, or could not be (from an event) */
 void tunnel_nft_changed(void);
 
-/* Pure: the text of the transaction; n == 0 removes the table. Caller frees. */
+/* tunnel_nft_text.c, pure: the text of the transaction; n == 0 removes the
+ * table. The caller frees it. */
 char *tunnel_nft_text(const struct nft_relay *relays, size_t n);
+void tunnel_nft_text_free(char **text);
 
 /* -------- tunnel.c -------- */
+
+/* microseconds on the monotonic clock */
+int64_t tunnel_now_us(void);
 
 /* Fills status.detail: what failed, the errno's text, the kernel's words.
  * Returns err. */

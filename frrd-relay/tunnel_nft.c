@@ -24,16 +24,15 @@
 #include "lib/debug.h"
 #include "lib/json.h"
 #include "log.h"
-#include "monotime.h"
 #include "relay_debug.h"
 #include "relay_memory.h"
 #include "tunnel_journal.h"
 #include "tunnel_kernel.h"
 
 DEFINE_MTYPE_STATIC(RELAYD, NFT_ENTRY, "Relay nftables entry");
-DEFINE_MTYPE_STATIC(RELAYD, NFT_TEXT, "Relay nftables text");
+DEFINE_MTYPE_STATIC(RELAYD, NFT_RELAYS, "Relay nftables list");
 
-#define TABLE "frr-relay"
+#define TABLE TUNNEL_NFT_TABLE
 #ifndef SOL_NETLINK
 #define SOL_NETLINK 270
 #endif
@@ -72,174 +71,6 @@ static char event_buf[65536] __attribute__((aligned(NLMSG_ALIGNTO)));
 #define RETRY_S 1
 /* one listing serves all relays of one `show` */
 #define COUNTERS_AGE_US 200000
-
-/* -------- text -------- */
-
-struct text {
-	char *buf;
-	size_t len, size;
-};
-
-static void text_add(struct text *t, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void text_add(struct text *t, const char *fmt, ...)
-{
-	va_list ap;
-	int n;
-
-	for (;;) {
-		va_start(ap, fmt);
-		n = vsnprintf(t->buf + t->len, t->size - t->len, fmt, ap);
-		va_end(ap);
-		if (n < (int)(t->size - t->len))
-			break;
-		t->size = 2 * t->size + n;
-		t->buf = XREALLOC(MTYPE_NFT_TEXT, t->buf, t->size);
-	}
-	t->len += n;
-}
-
-enum set_kind {
-	SET_OURS,
-	SET_TRANSMIT,
-	SET_RECEIVE_ONLY,
-	SET_TRANSMIT_ONLY,
-	SET_PROBE_IN,
-	SET_PROBE_OUT,
-	SET_LOOPED,
-};
-
-static const struct {
-	const char *head;
-	const char *name;
-	const char *type;
-	bool counter;
-} sets[] = {
-	[SET_OURS] = { "set", "ours", "ipv4_addr", false },
-	[SET_TRANSMIT] = { "map", "transmit", "ipv4_addr : ipv4_addr", false },
-	[SET_RECEIVE_ONLY] = { "set", "receive_only", "ipv4_addr", true },
-	[SET_TRANSMIT_ONLY] = { "set", "transmit_only", "ipv4_addr", true },
-	[SET_PROBE_IN] = { "set", "probe_in", "ipv4_addr", true },
-	[SET_PROBE_OUT] = { "set", "probe_out", "ipv4_addr . ipv4_addr", true },
-	[SET_LOOPED] = { "set", "looped", "ipv4_addr . ipv4_addr", true },
-};
-
-static void text_elements(struct text *t, enum set_kind kind,
-			  const struct nft_relay *r)
-{
-	char src[INET_ADDRSTRLEN], xmit[INET_ADDRSTRLEN];
-
-	inet_ntop(AF_INET, &r->source, src, sizeof(src));
-	inet_ntop(AF_INET, &r->transmit_source, xmit, sizeof(xmit));
-	switch (kind) {
-	case SET_OURS:
-		text_add(t, "%s, ", src);
-		if (strcmp(src, xmit) != 0)
-			text_add(t, "%s, ", xmit);
-		break;
-	case SET_TRANSMIT:
-		if (strcmp(src, xmit) != 0)
-			text_add(t, "%s : %s, ", src, xmit);
-		break;
-	case SET_RECEIVE_ONLY:
-		if (r->direction == TUNNEL_DIR_RECEIVE)
-			text_add(t, "%s, ", src);
-		break;
-	case SET_TRANSMIT_ONLY:
-		if (r->direction == TUNNEL_DIR_TRANSMIT)
-			text_add(t, "%s, ", src);
-		break;
-	case SET_PROBE_IN:
-		text_add(t, "%s, ", src);
-		break;
-	case SET_PROBE_OUT:
-		text_add(t, "%s . %s, ", src, src);
-		break;
-	case SET_LOOPED:
-		text_add(t, "%s . %s, ", xmit, src);
-		break;
-	}
-}
-
-static void text_set(struct text *t, enum set_kind kind,
-		     const struct nft_relay *relays, size_t n)
-{
-	size_t mark;
-
-	text_add(t, "\t%s %s {\n\t\ttype %s\n%s", sets[kind].head,
-		 sets[kind].name, sets[kind].type,
-		 sets[kind].counter ? "\t\tcounter\n" : "");
-	mark = t->len;
-	text_add(t, "\t\telements = { ");
-	size_t empty = t->len;
-
-	for (size_t i = 0; i < n; i++)
-		text_elements(t, kind, &relays[i]);
-	if (t->len == empty) {
-		t->len = mark; /* nft takes no empty list */
-		text_add(t, "\t}\n");
-	} else {
-		t->len -= 2;
-		text_add(t, " }\n\t}\n");
-	}
-}
-
-/* The bit is flipped between two chains at neighbouring priorities and never
- * seen by anyone else, whatever it was before. */
-#define MARK_BIT "0x20000000"
-
-static const char rules[] =
-	"\tchain reroute {\n"
-	/* RFC 4213 section 3.2: with a static MTU, DF is not set */
-	"\t\tip frag-off set 0\n"
-	"\t\tmeta mark set meta mark xor " MARK_BIT "\n"
-	"\t\tip saddr set ip saddr map @transmit\n"
-	"\t}\n"
-	"\tchain encapsulated {\n"
-	"\t\tip saddr . ip daddr @probe_out goto reroute\n"
-	"\t\tip daddr " TUNNEL_PROBE_SOURCE " drop\n"
-	"\t\tip saddr @receive_only drop\n"
-	"\t\tgoto reroute\n"
-	"\t}\n"
-	"\tchain output {\n"
-	"\t\ttype route hook output priority -150; policy accept;\n"
-	"\t\tip protocol != 41 accept\n"
-	"\t\tip saddr " TUNNEL_PROBE_SOURCE " oifname != \"lo\" drop\n"
-	"\t\tip saddr @ours goto encapsulated\n"
-	"\t}\n"
-	"\tchain output_mark {\n"
-	"\t\ttype filter hook output priority -149; policy accept;\n"
-	"\t\tip protocol 41 ip saddr @ours meta mark set meta mark xor " MARK_BIT
-	"\n"
-	"\t}\n"
-	/* late, so that what an operator's filter drops is not counted */
-	"\tchain input {\n"
-	"\t\ttype filter hook input priority 400; policy accept;\n"
-	"\t\tip protocol != 41 accept\n"
-	"\t\tiifname \"lo\" ip saddr " TUNNEL_PROBE_SOURCE
-	" ip daddr @probe_in accept\n"
-	"\t\tip saddr " TUNNEL_PROBE_SOURCE " drop\n"
-	"\t\tiifname \"lo\" ip saddr . ip daddr @looped drop\n"
-	"\t\tip daddr @transmit_only drop\n"
-	"\t}\n"
-	"}\n";
-
-char *tunnel_nft_text(const struct nft_relay *relays, size_t n)
-{
-	struct text t = { .size = 4096 };
-
-	t.buf = XMALLOC(MTYPE_NFT_TEXT, t.size);
-	/* add, then delete: deletes it whether it was there or not */
-	text_add(&t, "add table ip " TABLE "\ndelete table ip " TABLE "\n");
-	if (n == 0)
-		return t.buf;
-	text_add(&t, "table ip " TABLE " {\n");
-	for (size_t kind = 0; kind < array_size(sets); kind++)
-		text_set(&t, kind, relays, n);
-	text_add(&t, "%s", rules);
-	return t.buf;
-}
 
 /* -------- counters -------- */
 
@@ -312,7 +143,7 @@ static void counters_read(void)
 {
 	struct json_object *root, *list, *set;
 
-	counters_read_at = monotime(NULL);
+	counters_read_at = tunnel_now_us();
 	if (!ctx || !table_present || hold_back)
 		return;
 	nft_ctx_output_set_flags(ctx, NFT_CTX_OUTPUT_JSON);
@@ -336,7 +167,7 @@ void tunnel_nft_counters(struct in_addr source, struct nft_relay_counters *out)
 	memset(out, 0, sizeof(*out));
 	if (!ent)
 		return;
-	if (monotime(NULL) - counters_read_at > COUNTERS_AGE_US)
+	if (tunnel_now_us() - counters_read_at > COUNTERS_AGE_US)
 		counters_read();
 	out->probes_in = ent->base.probes_in + ent->live.probes_in;
 	out->probes_out = ent->base.probes_out + ent->live.probes_out;
@@ -436,7 +267,7 @@ static void nft_apply(struct frr_event *ev)
 	}
 	counters_fold(true);
 	if (n)
-		relays = XCALLOC(MTYPE_NFT_TEXT, n * sizeof(*relays));
+		relays = XCALLOC(MTYPE_NFT_RELAYS, n * sizeof(*relays));
 	frr_each (nft_entries, entries, ent)
 		relays[i++] = ent->relay;
 	text = tunnel_nft_text(relays, n);
@@ -459,8 +290,8 @@ static void nft_apply(struct frr_event *ev)
 	/* our own transaction is no news; another's in between is */
 	if (nft_receive(&transactions) && transactions > 1 && !nft_error[0])
 		event_add_event(tunnel_loop, nft_apply, NULL, 0, &t_apply);
-	XFREE(MTYPE_NFT_TEXT, text);
-	XFREE(MTYPE_NFT_TEXT, relays);
+	tunnel_nft_text_free(&text);
+	XFREE(MTYPE_NFT_RELAYS, relays);
 	tunnel_nft_changed();
 }
 

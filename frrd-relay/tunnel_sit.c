@@ -15,22 +15,14 @@
 #include "selftest.h"
 #include "tunnel_journal.h"
 #include "tunnel_kernel.h"
+#include "tunnel_sit.h"
 
 DEFINE_MTYPE_STATIC(RELAYD, TUNNEL_SIT, "Relay sit tunnel");
 
 #define STAGE_CREATING "creating"
 #define STAGE_MADE     "made"
 
-struct sit {
-	ifindex_t ifindex; /* 0 while there is no device */
-	struct in_addr nft_source; /* whose rules are asked for */
-	bool was_down;
-	/* statistics of devices that are gone, see sit_counters() */
-	struct kern_stats base, last;
-	uint64_t seen_base;
-};
-
-static struct sit *sit_priv(struct tunnel *tun)
+struct sit *sit_priv(struct tunnel *tun)
 {
 	if (!tun->priv)
 		tun->priv = XCALLOC(MTYPE_TUNNEL_SIT, sizeof(struct sit));
@@ -42,7 +34,7 @@ static void sit_alias(const struct tunnel *tun, char *buf, size_t len)
 	snprintf(buf, len, TUNNEL_ALIAS_PREFIX "%s", tun->params.owner);
 }
 
-static void sit_wanted(const struct tunnel *tun, struct kern_sit *sit)
+void sit_wanted(const struct tunnel *tun, struct kern_sit *sit)
 {
 	memset(sit, 0, sizeof(*sit));
 	sit->local = tun->params.source;
@@ -55,7 +47,7 @@ static void sit_wanted(const struct tunnel *tun, struct kern_sit *sit)
 	sit->prefixlen = 16;
 }
 
-static bool sit_same(const struct kern_sit *a, const struct kern_sit *b)
+bool sit_same(const struct kern_sit *a, const struct kern_sit *b)
 {
 	return a->local.s_addr == b->local.s_addr &&
 	       a->remote.s_addr == b->remote.s_addr && a->ttl == b->ttl &&
@@ -65,7 +57,7 @@ static bool sit_same(const struct kern_sit *a, const struct kern_sit *b)
 }
 
 /* Ours by its mark, or made by a relayd that died before it could mark it. */
-static bool sit_is_ours(const struct tunnel *tun, const struct kern_link *link)
+bool sit_is_ours(const struct tunnel *tun, const struct kern_link *link)
 {
 	struct journal_entry *ent;
 	char alias[64], value[JOURNAL_VALUE_LEN];
@@ -374,7 +366,7 @@ static void sit_drop_addresses(struct tunnel *tun, ifindex_t ifindex)
 
 /* The kernel gives each sit without a remote ::a.b.c.d/96 when it comes up
  * (addrconf_sit_config), and with it a route for ::/96 into the tunnel. */
-static const struct kern_addr *sit_compat_address(ifindex_t ifindex)
+const struct kern_addr *sit_compat_address(ifindex_t ifindex)
 {
 	struct kern_addr *ka = NULL;
 
@@ -494,189 +486,6 @@ static int sit_repair(struct tunnel *tun)
 		  tun->params.ifname, tun->status.detail[0] ? ": " : "",
 		  tun->status.detail);
 	return sit_apply(tun, false);
-}
-
-/* -------- checks -------- */
-
-static void sit_failed(struct tunnel *tun, enum tunnel_check *check,
-		       enum tunnel_repair repair, const char *fmt, ...)
-	PRINTFRR(4, 5);
-
-static void sit_failed(struct tunnel *tun, enum tunnel_check *check,
-		       enum tunnel_repair repair, const char *fmt, ...)
-{
-	va_list ap;
-
-	*check = TUNNEL_CHECK_FAILED;
-	if (repair > tun->repair)
-		tun->repair = repair;
-	if (tun->status.detail[0])
-		return; /* the first cause is the one to tell */
-	va_start(ap, fmt);
-	vsnprintfrr(tun->status.detail, sizeof(tun->status.detail), fmt, ap);
-	va_end(ap);
-}
-
-static void sit_repair_now(struct tunnel *tun)
-{
-	if (tun->repair == TUNNEL_REPAIR_NONE)
-		tun->repair = TUNNEL_REPAIR_NOW;
-}
-
-static void sit_check_addresses(struct tunnel *tun,
-				const struct kern_link *link)
-{
-	struct prefix p;
-
-	for (size_t i = 0; i < tun->params.naddrs; i++) {
-		prefix_copy(&p, &tun->params.addrs[i]);
-		if (kern_addr_find(&p, link->pub.ifindex))
-			continue;
-		/* the kernel takes IPv6 addresses off what goes down */
-		if (sit_priv(tun)->was_down)
-			sit_repair_now(tun);
-		else
-			sit_failed(tun, &tun->status.interface,
-				   TUNNEL_REPAIR_LATER,
-				   "address %pFX is missing from %s", &p,
-				   tun->params.ifname);
-	}
-}
-
-static void sit_check_interface(struct tunnel *tun)
-{
-	struct tunnel_status *st = &tun->status;
-	struct tunnel_params *p = &tun->params;
-	struct kern_link *link = kern_link_by_name(p->ifname);
-	struct sit *sit = sit_priv(tun);
-	struct kern_sit wanted;
-
-	st->interface = TUNNEL_CHECK_OK;
-	st->interface_down = false;
-	st->ifindex = 0;
-	if (!link) {
-		sit_failed(tun, &st->interface, TUNNEL_REPAIR_LATER,
-			   "interface %s is missing", p->ifname);
-		return;
-	}
-	if (!sit_is_ours(tun, link)) {
-		sit_failed(tun, &st->interface, TUNNEL_REPAIR_LATER,
-			   "interface %s exists and is not relayd's",
-			   p->ifname);
-		st->datapath_error = true;
-		return;
-	}
-	st->ifindex = link->pub.ifindex;
-	if (link->pub.ifindex != sit->ifindex)
-		sit_repair_now(tun);
-	sit_wanted(tun, &wanted);
-	if (link->sit.local.s_addr != wanted.local.s_addr ||
-	    link->sit.remote.s_addr != wanted.remote.s_addr)
-		sit_failed(tun, &st->interface, TUNNEL_REPAIR_LATER,
-			   "interface %s: someone set its local address to %pI4, remote to %pI4",
-			   p->ifname, &link->sit.local, &link->sit.remote);
-	else if (!sit_same(&link->sit, &wanted) || link->mtu != p->mtu)
-		sit_repair_now(tun);
-	if (!link->pub.up) {
-		/* an operator's `ip link set down` is respected */
-		st->interface_down = true;
-		sit->was_down = true;
-		sit_failed(tun, &st->interface, TUNNEL_REPAIR_NONE,
-			   "interface %s is down", p->ifname);
-		return;
-	}
-	if (sit_compat_address(link->pub.ifindex) || sit->was_down)
-		sit_repair_now(tun);
-	sit_check_addresses(tun, link);
-	sit->was_down = false;
-}
-
-static void sit_check_source(struct tunnel *tun)
-{
-	tun->status.source = TUNNEL_CHECK_OK;
-	if (!kern_ipv4_owner(tun->params.source, 0))
-		sit_failed(tun, &tun->status.source,
-			   tun->status.interface_down ? TUNNEL_REPAIR_NONE
-						      : TUNNEL_REPAIR_LATER,
-			   "tunnel source %pI4 is missing",
-			   &tun->params.source);
-}
-
-static void sit_check_forwarding(struct tunnel *tun)
-{
-	static const int families[] = { AF_INET, AF_INET6 };
-	struct tunnel_status *st = &tun->status;
-	size_t n;
-
-	st->forwarding = TUNNEL_CHECK_OK;
-	for (size_t i = 0; i < array_size(families); i++) {
-		int family = families[i];
-		const char *dir = family == AF_INET ? "ipv4" : "ipv6";
-		const ifindex_t *uplink = tunnel_route_uplinks(family, &n);
-
-		if (kern_forwarding(family, KERN_ALL) == 0)
-			sit_failed(tun, &st->forwarding, TUNNEL_REPAIR_NONE,
-				   family == AF_INET
-					   ? "net.ipv4.ip_forward is 0"
-					   : "net.ipv6.conf.all.forwarding is 0");
-		if (st->ifindex && kern_forwarding(family, st->ifindex) == 0)
-			sit_repair_now(tun);
-		for (size_t j = 0; j < n; j++) {
-			struct kern_link *link = kern_link_by_index(uplink[j]);
-
-			if (link && link->pub.ifindex != st->ifindex &&
-			    kern_forwarding(family, uplink[j]) == 0)
-				sit_failed(tun, &st->forwarding,
-					   TUNNEL_REPAIR_NONE,
-					   "net.%s.conf.%s.forwarding is 0",
-					   dir, link->pub.name);
-		}
-	}
-}
-
-static void sit_check_rules(struct tunnel *tun)
-{
-	struct tunnel_status *st = &tun->status;
-	struct tunnel_params *p = &tun->params;
-	int ret = tunnel_nft_state(p->source);
-
-	st->note[0] = '\0';
-	if (ret == -EINPROGRESS && st->interface == TUNNEL_CHECK_OK) {
-		st->interface = TUNNEL_CHECK_PENDING;
-	} else if (ret < 0 && ret != -EINPROGRESS) {
-		if (p->transmit_source.s_addr != p->source.s_addr ||
-		    p->direction != TUNNEL_DIR_BOTH) {
-			st->datapath_error = true;
-			sit_failed(tun, &st->interface, TUNNEL_REPAIR_LATER,
-				   "%s needs nftables: %s",
-				   p->direction != TUNNEL_DIR_BOTH
-					   ? "tunnel direction"
-					   : "tunnel transmit-source",
-				   tunnel_nft_error());
-		}
-		strlcpy(st->note,
-			"without nftables all packets may go to one IPv4 next hop: kernel sit caches one route",
-			sizeof(st->note));
-	} else if (tunnel_route_several_nexthops()) {
-		strlcpy(st->note,
-			"several IPv4 next hops: kernel sit caches one route, nftables routes each packet again",
-			sizeof(st->note));
-	}
-	if (tunnel_transit_problem()[0]) {
-		if (st->note[0])
-			strlcat(st->note, "; ", sizeof(st->note));
-		strlcat(st->note, tunnel_transit_problem(), sizeof(st->note));
-	}
-}
-
-static int sit_check(struct tunnel *tun)
-{
-	tun->status.detail[0] = '\0';
-	sit_check_interface(tun);
-	sit_check_source(tun);
-	sit_check_forwarding(tun);
-	sit_check_rules(tun);
-	return 0;
 }
 
 /* -------- the rest of the operations -------- */

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Between tunnel_sit.c, which changes things, and tunnel_sit_check.c, which
+ * looks at them. */
+#ifndef _RELAY_TUNNEL_SIT_H
+#define _RELAY_TUNNEL_SIT_H
+
+#include "tunnel_kernel.h"
+
+struct sit {
+	ifindex_t ifindex; /* 0 while there is no device */
+	struct in_addr nft_source; /* whose rules are asked for */
+	bool was_down;
+	/* statistics of devices that are gone, see sit_counters() */
+	struct kern_stats base, last;
+	uint64_t seen_base;
+};
+
+struct sit *sit_priv(struct tunnel *tun);
+/* The parameters that the device should have. */
+void sit_wanted(const struct tunnel *tun, struct kern_sit *sit);
+bool sit_same(const struct kern_sit *a, const struct kern_sit *b);
+bool sit_is_ours(const struct tunnel *tun, const struct kern_link *link);
+const struct kern_addr *sit_compat_address(ifindex_t ifindex);
+
+/* Costs no system call; always 0. */
+int sit_check(struct tunnel *tun);
+
+#endif /* _RELAY_TUNNEL_SIT_H */
