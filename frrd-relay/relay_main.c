@@ -149,6 +149,7 @@ static const struct option longopts[] = {{}};
 
 int main(int argc, char **argv)
 {
+	const char *vty_dir;
 	char err[160];
 	int opt, ret;
 
@@ -158,7 +159,10 @@ int main(int argc, char **argv)
 		if (opt != 0)
 			frr_help_exit(1);
 
-	if (relay_zebra_type_taken(frr_vtydir, err, sizeof(err))) {
+	/* --vty_socket moves a daemon's own socket, and nothing else */
+	vty_dir = relayd_di.vty_sock_path ? relayd_di.vty_sock_path
+					  : frr_vtydir;
+	if (relay_zebra_type_taken(vty_dir, err, sizeof(err))) {
 		fprintf(stderr, "relayd: %s\n", err);
 		exit(1);
 	}
@@ -166,7 +170,7 @@ int main(int argc, char **argv)
 	relay_main_loop = frr_init();
 	vrf_init(NULL, NULL, NULL, NULL);
 
-	ret = tunnel_init(relay_main_loop, &relay_privs, frr_vtydir);
+	ret = tunnel_init(relay_main_loop, &relay_privs, vty_dir);
 	if (ret < 0) {
 		fprintf(stderr, "relayd: netlink is not usable: %s\n",
 			safe_strerror(-ret));

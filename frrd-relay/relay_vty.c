@@ -282,6 +282,25 @@ static void show_relay_full(struct vty *vty, struct relay *relay,
 		vty_out(vty, "  Note: %s\n", relay_note(relay));
 }
 
+/*
+ * "show relay c" is an abbreviation of "show relay counters" to FRR's parser,
+ * even where a relay has the name c. The relay goes first.
+ */
+static const char *meant_as_name(const char *name, struct cmd_token *argv[],
+				 int argc, const char *keyword)
+{
+	if (name || argc < 3 || !strcmp(argv[2]->arg, keyword) ||
+	    !relay_lookup(argv[2]->arg))
+		return NULL;
+	return argv[2]->arg;
+}
+
+static int show_relay_named(struct vty *vty, const char *name, bool json)
+{
+	return for_relays(vty, name, json,
+			  json ? show_relay_json : show_relay_full);
+}
+
 DEFPY(show_relay, show_relay_cmd,
 	"show relay [RELAYNAME$name] [json$json]",
 	SHOW_STR
@@ -289,10 +308,12 @@ DEFPY(show_relay, show_relay_cmd,
 	RELAY_NAME_STR
 	JSON_STR)
 {
-	if (json)
-		return for_relays(vty, name, true, show_relay_json);
-	if (name)
-		return for_relays(vty, name, false, show_relay_full);
+	const char *meant = meant_as_name(name, argv, argc, "json");
+
+	if (meant)
+		return show_relay_named(vty, meant, false);
+	if (json || name)
+		return show_relay_named(vty, name, !!json);
 	vty_out(vty, "%-15s %-5s %-5s %-11s %-18s %-15s %-6s %s\n", "Name",
 		"Mode", "Admin", "Status", "Reason", "Source", "Routes",
 		"Since");
@@ -348,6 +369,10 @@ DEFPY(show_relay_counters, show_relay_counters_cmd,
 	"Packets and bytes by direction, drops by reason\n"
 	JSON_STR)
 {
+	const char *meant = meant_as_name(name, argv, argc, "counters");
+
+	if (meant)
+		return show_relay_named(vty, meant, !!json);
 	return for_relays(vty, name, !!json,
 			  json ? counters_json : counters_text);
 }
@@ -417,6 +442,10 @@ DEFPY(show_relay_history, show_relay_history_cmd,
 	"The last 64 changes\n"
 	JSON_STR)
 {
+	const char *meant = meant_as_name(name, argv, argc, "history");
+
+	if (meant)
+		return show_relay_named(vty, meant, !!json);
 	return for_relays(vty, name, !!json,
 			  json ? history_json : history_text);
 }
