@@ -179,18 +179,25 @@ int selftest_6to4_send(struct tunnel *tun, uint32_t seq)
 	return 0;
 }
 
-static void capture_read(struct frr_event *ev)
+void selftest_poll(void)
 {
 	uint8_t pkt[256];
 	ssize_t len;
 	uint16_t id;
 	uint32_t seq;
 
-	event_add_read(tunnel_loop, capture_read, NULL, capture_fd, &t_capture);
+	if (capture_fd < 0)
+		return;
 	while ((len = recv(capture_fd, pkt, sizeof(pkt), MSG_DONTWAIT)) > 0)
 		if (selftest_6to4_parse(pkt, len, nonce, &id, &seq) &&
 		    by_id[id])
 			tunnel_self_test_seen(by_id[id], seq);
+}
+
+static void capture_read(struct frr_event *ev)
+{
+	event_add_read(tunnel_loop, capture_read, NULL, capture_fd, &t_capture);
+	selftest_poll();
 }
 
 static int capture_open(void)
@@ -312,11 +319,29 @@ static void selftest_failed(struct tunnel *tun)
 	tunnel_notify(tun);
 }
 
+static void selftest_describe_loss(struct tunnel *tun)
+{
+	if (tun->st_error < 0) {
+		/* the kind may have found better words */
+		if (tun->st_detail[0] == '\0')
+			snprintf(tun->st_detail, sizeof(tun->st_detail),
+				 "self-test: a probe can't be sent: %s",
+				 safe_strerror(-tun->st_error));
+		return;
+	}
+	/* what is told stays as it is while it fails */
+	if (tun->st_lost > PROBE_LOSSES_MAX)
+		return;
+	snprintf(tun->st_detail, sizeof(tun->st_detail),
+		 "self-test: probes do not come out of the tunnel");
+	if (tun->ops->self_test_lost)
+		tun->ops->self_test_lost(tun, tun->st_lost);
+}
+
 static void selftest_probe(struct frr_event *ev)
 {
 	struct tunnel *tun = EVENT_ARG(ev);
 	long wait = PROBE_INTERVAL_MS;
-	int ret;
 
 	/* the second probe's time is the tunnel's own, so that the probes of
 	 * many tunnels that started together spread over the second */
@@ -328,21 +353,14 @@ static void selftest_probe(struct frr_event *ev)
 		tun->st_lost++;
 		DEBUGD(&relay_dbg_tunnel, "relay %s: self-test probe %u lost",
 		       tun->params.owner, tun->st_seq);
-		if (tun->st_detail[0] == '\0')
-			snprintf(tun->st_detail, sizeof(tun->st_detail),
-				 "self-test: probes do not come out of the tunnel");
+		selftest_describe_loss(tun);
 		if (tun->st_lost >= PROBE_LOSSES_MAX)
 			selftest_failed(tun);
 	}
 	tun->st_seq++;
 	tun->st_waiting = true;
-	tun->st_detail[0] = '\0';
-	ret = tun->ops->self_test(tun, tun->st_seq);
-	if (ret < 0 && tun->st_detail[0] == '\0')
-		snprintf(tun->st_detail, sizeof(tun->st_detail),
-			 "self-test: a probe can't be sent: %s",
-			 safe_strerror(-ret));
-	if (ret == 0)
+	tun->st_error = tun->ops->self_test(tun, tun->st_seq);
+	if (tun->st_error == 0)
 		tun->st_sent++;
 }
 

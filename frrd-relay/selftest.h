@@ -17,6 +17,8 @@ void selftest_unregister(struct tunnel *tun);
 void selftest_reset(struct tunnel *tun);
 /* After each check: starts or stops probing, fills status.self_test. */
 void selftest_update(struct tunnel *tun);
+/* Takes in the probes that have come out up to now. */
+void selftest_poll(void);
 /* From a kind: probe seq of the tunnel came out. */
 void tunnel_self_test_seen(struct tunnel *tun, uint32_t seq);
 

@@ -35,6 +35,7 @@ static int init_error;
 #define CHECK_INTERVAL_S   1
 #define ROUTE_SCAN_TICKS   5
 #define REPAIR_INTERVAL_US 1000000
+#define REPAIRS_MAX	   5
 
 static void tunnel_check_timer(struct frr_event *ev);
 
@@ -159,7 +160,13 @@ static void tunnel_create(struct tunnel *tun)
 
 static void tunnel_repair(struct tunnel *tun)
 {
-	tun->repaired_at = tunnel_now_us();
+	int64_t now = tunnel_now_us();
+
+	if (now - tun->repairs_since > REPAIR_INTERVAL_US) {
+		tun->repairs_since = now;
+		tun->repairs = 0;
+	}
+	tun->repairs++;
 	tun->status.datapath_error = tun->ops->repair(tun) < 0;
 	if (tun->status.datapath_error)
 		tun->status.interface = TUNNEL_CHECK_FAILED;
@@ -169,9 +176,10 @@ static void tunnel_repair(struct tunnel *tun)
 
 static bool repair_at_once(const struct tunnel *tun)
 {
-	/* Someone who undoes each repair gets one a second, no more. */
+	/* someone who undoes each repair gets a few a second, no more */
 	return tun->repair == TUNNEL_REPAIR_NOW &&
-	       tunnel_now_us() - tun->repaired_at > REPAIR_INTERVAL_US;
+	       (tun->repairs < REPAIRS_MAX ||
+		tunnel_now_us() - tun->repairs_since > REPAIR_INTERVAL_US);
 }
 
 static void tunnel_run(struct tunnel *tun, bool tick)

@@ -99,6 +99,9 @@ struct tunnel_ops {
 	/* send one in-band probe (see selftest.c); its coming out is reported
 	 * through tunnel_self_test_seen() */
 	int (*self_test)(struct tunnel *tun, uint32_t seq);
+	/* losses probes in a row have not come out: from the second call on,
+	 * may say in tun->st_detail where they got lost; may be NULL */
+	void (*self_test_lost)(struct tunnel *tun, unsigned int losses);
 	int (*counters)(struct tunnel *tun, struct tunnel_counters *out);
 };
 
@@ -119,7 +122,9 @@ struct tunnel {
 	bool started;
 	bool created; /* create has succeeded and remove was not called */
 	enum tunnel_repair repair; /* set by ops->check */
-	int64_t repaired_at;	   /* monotime of the last repair at once */
+	/* repairs at once in the second that began at repairs_since */
+	unsigned int repairs;
+	int64_t repairs_since;
 	void *priv;   /* the kind's own state */
 	/* called (main thread, from an event, never re-entrantly from an
 	 * operation) whenever `status` changed */
@@ -131,6 +136,7 @@ struct tunnel {
 	/* self-test bookkeeping, selftest.c's own */
 	uint32_t st_seq;
 	bool st_waiting;      /* probe st_seq has not come out yet */
+	int st_error;	      /* of sending it */
 	unsigned int st_lost; /* consecutive losses */
 	struct frr_event *t_self_test;
 	uint64_t st_sent, st_seen;

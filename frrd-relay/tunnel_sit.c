@@ -482,9 +482,9 @@ static int sit_create(struct tunnel *tun)
 
 static int sit_repair(struct tunnel *tun)
 {
-	zlog_warn("relay %s: putting interface %s right%s%s", tun->params.owner,
-		  tun->params.ifname, tun->status.detail[0] ? ": " : "",
-		  tun->status.detail);
+	if (tun->status.detail[0])
+		zlog_warn("relay %s: putting right: %s", tun->params.owner,
+			  tun->status.detail);
 	return sit_apply(tun, false);
 }
 
@@ -538,6 +538,27 @@ static int sit_self_test(struct tunnel *tun, uint32_t seq)
 	return selftest_6to4_send(tun, seq);
 }
 
+static void sit_self_test_lost(struct tunnel *tun, unsigned int losses)
+{
+	struct sit *sit = sit_priv(tun);
+	struct nft_relay_counters now, *first = &sit->first_loss;
+	const char *where;
+
+	tunnel_nft_counters(tun->params.source, &now);
+	if (losses == 1) {
+		*first = now;
+		return;
+	}
+	if (now.probes_in == first->probes_in)
+		where = "do not reach the tunnel (lo, or an IPv4 input filter)";
+	else if (now.probes_out == first->probes_out)
+		where = "are not forwarded by IPv6 (switch, route or filter)";
+	else
+		where = "are not sent by IPv4 (an output filter)";
+	snprintf(tun->st_detail, sizeof(tun->st_detail), "self-test: probes %s",
+		 where);
+}
+
 static uint64_t less(uint64_t a, uint64_t b)
 {
 	return a > b ? a - b : 0;
@@ -551,6 +572,20 @@ static void drop_add(struct tunnel_counters *out, const char *reason,
 			(struct tunnel_drop){ reason, packets };
 }
 
+/* What was told once is never taken back. */
+static void counters_keep(struct tunnel_counters *told,
+			  struct tunnel_counters *now)
+{
+	now->rx_packets = MAX(now->rx_packets, told->rx_packets);
+	now->rx_bytes = MAX(now->rx_bytes, told->rx_bytes);
+	now->tx_packets = MAX(now->tx_packets, told->tx_packets);
+	now->tx_bytes = MAX(now->tx_bytes, told->tx_bytes);
+	for (size_t i = 0; i < now->ndrops; i++)
+		now->drops[i].packets = MAX(now->drops[i].packets,
+					    told->drops[i].packets);
+	*told = *now;
+}
+
 static int sit_counters(struct tunnel *tun, struct tunnel_counters *out)
 {
 	struct sit *sit = sit_priv(tun);
@@ -561,9 +596,14 @@ static int sit_counters(struct tunnel *tun, struct tunnel_counters *out)
 	memset(out, 0, sizeof(*out));
 	if (sit->ifindex)
 		ret = kern_link_stats(sit->ifindex, &sit->last);
+	/* Probes that the tunnel sent are known by their coming out, those that
+	 * it took and lost by the rule in front of it. In this order: a probe
+	 * that is in the statistics has come out by now. */
+	selftest_poll();
 	tunnel_nft_counters(tun->params.source, &probes);
-	/* Probes that the tunnel took are known by the rule in front of it,
-	 * those that it sent by their coming out. */
+	/* the rules' counters end with a table that someone else deletes */
+	probes.probes_in = MAX(probes.probes_in, tun->st_seen);
+	probes.probes_out = MAX(probes.probes_out, tun->st_seen);
 	out->rx_packets = less(b->rx_packets + l->rx_packets, probes.probes_in);
 	out->rx_bytes = less(b->rx_bytes + l->rx_bytes,
 			     probes.probes_in * SELFTEST_PROBE_LEN);
@@ -580,6 +620,7 @@ static int sit_counters(struct tunnel *tun, struct tunnel_counters *out)
 	drop_add(out, "tx-aborted", b->tx_aborted + l->tx_aborted);
 	drop_add(out, "collisions", b->collisions + l->collisions);
 	drop_add(out, "direction", probes.direction);
+	counters_keep(&sit->told, out);
 	return ret;
 }
 
@@ -590,5 +631,6 @@ const struct tunnel_ops tunnel_sit_ops = {
 	.repair = sit_repair,
 	.remove = sit_remove,
 	.self_test = sit_self_test,
+	.self_test_lost = sit_self_test_lost,
 	.counters = sit_counters,
 };

@@ -12,7 +12,8 @@ struct sit {
 	bool was_down;
 	/* statistics of devices that are gone, see sit_counters() */
 	struct kern_stats base, last;
-	uint64_t seen_base;
+	struct tunnel_counters told;
+	struct nft_relay_counters first_loss;
 };
 
 struct sit *sit_priv(struct tunnel *tun);
