@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Labs that tests share.  Each test gets a relayd of its own in a lab that
+stands, and leaves the kernel as it found it: that is checked after each one."""
+
+import os
+
+import pytest
+
+import lab as lab_module
+from lab import Lab, host_has_sit, kernel_state, state_diff, wait_for
+from topology import Internet
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leaves out what this kernel can't run; scripts/check runs the rest elsewhere and counts all."""
+    has_sit = host_has_sit()
+    keep, out = [], []
+    for item in items:
+        wrong = item.get_closest_marker("nosit") if has_sit else item.get_closest_marker("sit")
+        (out if wrong else keep).append(item)
+    if out:
+        config.hook.pytest_deselected(items=out)
+        items[:] = keep
+
+
+@pytest.fixture(scope="session", autouse=True)
+def built():
+    for path in (lab_module.RELAYD, lab_module.VTYSH):
+        assert os.access(path, os.X_OK), f"no {path}: build first"
+
+
+class Keeper:
+    """Keeps a lab for the tests of a process, and makes a new one when a test has spoilt it."""
+
+    def __init__(self, make, sound):
+        self.make, self.sound = make, sound
+        self.lab = None
+
+    def get(self):
+        if self.lab is not None and not self.sound(self.lab):
+            self.drop()
+        if self.lab is None:
+            self.lab = self.make()
+        return self.lab
+
+    def drop(self):
+        if self.lab is not None:
+            self.lab.__exit__(None, None, None)
+            self.lab = None
+
+
+def alive(router, *daemons):
+    return all(d in router.procs and router.procs[d].poll() is None for d in daemons)
+
+
+def finish(lab, router, before):
+    """After a test: relayd ends, and nothing of it is left."""
+    router.assert_sound()
+    if "relayd" in router.procs:
+        code = router.stop("relayd", timeout=90)
+        assert code == 0, f"relayd ended with {code}:\n{router.log('relayd')[-3000:]}"
+    router.assert_sound()
+    left = []
+
+    def clean():
+        left[:] = state_diff(before, kernel_state(router.ns))
+        return not left
+
+    try:
+        wait_for(clean, 20, "the kernel is as it was before relayd")
+    except lab_module.Timeout as err:
+        raise AssertionError(f"{err}:\n" + "\n".join(left[:40])) from None
+
+
+def fresh_logs(router):
+    for suffix in ("log", "err"):
+        (router.dir / f"relayd.{suffix}").unlink(missing_ok=True)
+
+
+def lent(keeper, router_of):
+    """The life of one test in a kept lab."""
+    lab = keeper.get()
+    router = router_of(lab)
+    fresh_logs(router)
+    before = kernel_state(router.ns)
+    lab.before = before
+    spoilt = True
+    try:
+        yield lab
+        finish(lab, router, before)
+        spoilt = False
+    finally:
+        if spoilt:
+            keeper.drop()
+
+
+# ---- the whole internet, with BGP
+
+@pytest.fixture(scope="session")
+def internet_keeper():
+    def make():
+        net = Internet(second_hop=True)
+        net.__enter__()
+        try:
+            net.start_routing()
+        except BaseException:
+            net.__exit__()
+            raise
+        return net
+
+    def sound(net):
+        return (alive(net.relay, "zebra", "bgpd") and net.bird.proc.poll() is None
+                and len(net.bird.established()) == 2)
+
+    keeper = Keeper(make, sound)
+    yield keeper
+    keeper.drop()
+
+
+@pytest.fixture
+def net(internet_keeper):
+    """The internet of topology.py; zebra and bgpd run, relayd is started by the test (start_relayd)."""
+    yield from lent(internet_keeper, lambda lab: lab.relay)
+
+
+# ---- one router, without BGP
+
+class Box(Lab):
+    """A router (rl) with two links to another namespace (peer), zebra and staticd."""
+
+    def build(self):
+        self.relay = self.router("rl")
+        self.peer = self.ns("peer", forwarding=True)
+        for n in (0, 1):
+            self.link(self.relay.ns, f"eth{n}", [f"10.0.{n}.1/24", f"2001:db8:{n}::1/64"],
+                      self.peer, f"eth{n}", [f"10.0.{n}.2/24", f"2001:db8:{n}::2/64"])
+        self.relay.start("zebra")
+        self.relay.start("staticd")
+        return self
+
+
+@pytest.fixture(scope="session")
+def box_keeper():
+    def make():
+        box = Box()
+        box.__enter__()
+        try:
+            return box.build()
+        except BaseException:
+            box.__exit__()
+            raise
+
+    keeper = Keeper(make, lambda box: alive(box.relay, "zebra", "staticd"))
+    yield keeper
+    keeper.drop()
+
+
+@pytest.fixture
+def box(box_keeper):
+    yield from lent(box_keeper, lambda lab: lab.relay)
+
+
+@pytest.fixture
+def rl(box):
+    """The router of a box with relayd running, not configured."""
+    box.relay.start("relayd")
+    return box.relay
+
+
+@pytest.fixture
+def up(net):
+    """The internet with relay "r" up and learned by the neighbour."""
+    from topology import ANYCAST, BASIC
+
+    net.relay.start("relayd")
+    net.relay.configure("relay r", *BASIC, "no shutdown")
+    net.relay.wait_relay("r", "up")
+    net.bird.wait_routes(ANYCAST)
+    return net

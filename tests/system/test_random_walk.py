@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Random create, edit and delete commits: the kernel and the RIB hold what the configuration explains, and no more.
+
+After each hundred, three comparisons: with what the running configuration
+says, with what is left when relayd has stopped (nothing), and with what a
+relayd makes that has known nothing but that configuration.
+
+RELAY_SEED repeats a walk, RELAY_WALK sets its length (1000).
+"""
+
+import collections
+import os
+import random
+import time
+
+import pytest
+
+from lab import Timeout, Vty, kernel_state, state_diff, wait_for
+from topology import ANYCAST
+
+COMMITS = int(os.environ.get("RELAY_WALK", "1000"))
+EVERY = 100
+
+RELAYS = [f"w{n}" for n in range(6)]
+SOURCES = ["192.88.99.1", "192.88.99.2", "198.18.0.1", "10.0.0.1", "10.99.0.1", "203.0.113.9"]
+PREFIXES = ["192.88.99.0/24", "2002::/16", "10.70.0.0/16", "10.71.0.0/16", "2001:db8:70::/48", "2001:db8:71::/48",
+            "2002:a00::/24", "198.51.100.0/24"]
+TRACKS = range(1, 13)
+
+
+class Walk:
+    """The commits: what to type, and nothing known of the outcome."""
+
+    def __init__(self, rng):
+        self.rng = rng
+
+    def lines(self):
+        rng = self.rng
+        if rng.random() < 0.25:
+            return self.track()
+        name = rng.choice(RELAYS)
+        if rng.random() < 0.06:
+            return [f"no relay {name}"]
+        return [f"relay {name}", self.relay_line(name)]
+
+    def track(self):
+        rng = self.rng
+        number = rng.choice(TRACKS)
+        if rng.random() < 0.25:
+            return [f"no track {number}"]
+        kind = number % 4
+        if kind == 0:
+            return [f"track {number} interface {rng.choice(['eth0', 'eth1', 'nowhere'])} line-protocol",
+                    f"delay up {rng.choice([0, 1])} down {rng.choice([0, 1])}"]
+        if kind == 1:
+            target = rng.choice(["10.0.0.0/24", "10.123.0.0/16", "192.88.99.0/24"])
+            return [f"track {number} ip route {target} reachability", "no delay"]
+        if kind == 2:
+            return [f"track {number} icmp-echo {rng.choice(['10.0.0.2', '2001:db8::2', '10.0.0.77'])}",
+                    f"frequency {rng.choice([200, 500])}"]
+        return [f"track {number} list boolean {rng.choice(['and', 'or'])}",
+                rng.choice(["", "no "]) + f"object {rng.choice(TRACKS)}" + rng.choice(["", " not"])]
+
+    def relay_line(self, name):
+        rng = self.rng
+        no = "no " if rng.random() < 0.3 else ""
+        line = rng.choice([
+            "shutdown", "shutdown", "shutdown", "mode", "source", "source", "transmit", "interface", "direction",
+            "ttl", "mtu", "address", "address", "route", "route", "route", "track", "delay", "drain", "maintenance",
+            "self-test", "description"])
+        if line == "shutdown":
+            return rng.choice(["shutdown", "no shutdown", "no shutdown"])
+        if line == "mode":
+            return "tunnel mode ipv6ip 6to4" if rng.random() < 0.9 else "no tunnel mode"
+        if line == "source":
+            return f"tunnel source {rng.choice(SOURCES)}" if rng.random() < 0.9 else "no tunnel source"
+        if line == "route":
+            extra = rng.choice(["", " tag 9", " distance 7", " metric 3", f" track {rng.choice(TRACKS)}"])
+            return f"{no}route {rng.choice(PREFIXES)}" + ("" if no else extra)
+        return no + {
+            "transmit": f"tunnel transmit-source {rng.choice(SOURCES)}",
+            "interface": f"tunnel interface {name}-{rng.choice('xyz')}" if not no else "tunnel interface",
+            "direction": f"tunnel direction {rng.choice(['both', 'receive', 'transmit'])}",
+            "ttl": f"tunnel ttl {rng.choice([1, 64, 255])}",
+            "mtu": f"ipv6 mtu {rng.choice([1280, 1400, 1480])}",
+            "address": f"ipv6 address 2001:db8:{rng.choice('abc')}::{name[1:]}/128",
+            "track": f"track {rng.choice(TRACKS)}",
+            "delay": f"delay up {rng.choice([0, 1])}",
+            "drain": f"drain-time {rng.choice([0, 0, 1])}",
+            "maintenance": "maintenance", "self-test": "self-test", "description": "description walked",
+        }[line]
+
+
+def parse(lines):
+    """{relay: {first word(s): value}} and the tracks, of a running configuration."""
+    relays, block = {}, None
+    for line in lines:
+        if line.startswith("relay "):
+            block = relays[line.split()[1]] = collections.defaultdict(list)
+        elif line == "exit" or not line.startswith(" "):
+            block = None
+        elif block is not None:
+            words = line.split()
+            if words[0] == "no":
+                block["no " + words[1]].append("")
+            elif words[0] in ("tunnel", "ipv6"):
+                block[" ".join(words[:2])].append(" ".join(words[2:]))
+            else:
+                block[words[0]].append(" ".join(words[1:]))
+    return relays
+
+
+def routes_of(relay):
+    direction = (relay["tunnel direction"] or ["both"])[0]
+    routes = {}
+    for line in relay["route"] or (ANYCAST if relay["tunnel mode"] else ()):
+        words = line.split()
+        if direction == ("transmit" if ":" not in words[0] else "receive"):
+            continue
+        routes[words[0]] = dict(zip(words[1::2], words[2::2]))
+    return routes
+
+
+def expected(router):
+    """Links with their parameters, and the RIB, from the running configuration and the tracks' states."""
+    relays = parse(router.running())
+    tracks = {number: track["state"] for number, track in router.track_json().items()}
+    links, rib = {}, {}
+    for name, relay in relays.items():
+        if not (relay["no shutdown"] and relay["tunnel mode"] and relay["tunnel source"]):
+            continue
+        source = relay["tunnel source"][0]
+        ifname = (relay["tunnel interface"] or [name])[0]
+        addrs = set(relay["ipv6 address"])
+        if source != "10.0.0.1":  # the host has that one
+            addrs.add(f"{source}/32")
+        links[ifname] = {"addrs": addrs, "mtu": int((relay["ipv6 mtu"] or [1280])[0]),
+                         "ttl": int((relay["tunnel ttl"] or [64])[0]), "local": source}
+        track = (relay["track"] or [""])[0]
+        if relay["maintenance"] or (track and tracks[track] != "up"):
+            continue
+        for prefix, attrs in routes_of(relay).items():
+            if "track" not in attrs or tracks[attrs["track"]] == "up":
+                rib[prefix] = (ifname, int(attrs.get("distance", 1)), int(attrs.get("metric", 0)),
+                               int(attrs.get("tag", 0)))
+    return links, rib
+
+
+def rib_of(router):
+    found = {}
+    for version in ("ip", "ipv6"):
+        for prefix, routes in router.json("zebra", f"show {version} route openfabric json").items():
+            for route in routes:
+                found[prefix] = (route["nexthops"][0]["interfaceName"], route["distance"], route["metric"],
+                                 route.get("tag", 0))
+    return found
+
+
+def kernel_links(ns, base):
+    found = {}
+    for link in ns.ip_json("addr"):
+        if link["ifname"] in base:
+            continue
+        data = link["linkinfo"]["info_data"]
+        found[link["ifname"]] = {
+            "addrs": {f"{a['local']}/{a['prefixlen']}" for a in link["addr_info"]
+                      if not a["local"].startswith("fe80:")},
+            "mtu": link["mtu"], "ttl": data.get("ttl"), "local": data["local"]}
+    return found
+
+
+def differences(router, base):
+    """[] when the kernel and the RIB are what the configuration explains."""
+    links, rib = expected(router)
+    diff = []
+    have = kernel_links(router.ns, base["links"])
+    diff += [f"link {n}: want {links.get(n)}, have {have.get(n)}" for n in sorted(links.keys() | have.keys())
+             if links.get(n) != have.get(n)]
+    have = rib_of(router)
+    diff += [f"RIB {p}: want {rib.get(p)}, have {have.get(p)}" for p in sorted(rib.keys() | have.keys())
+             if rib.get(p) != have.get(p)]
+    if not links:
+        diff += state_diff(base, kernel_state(router.ns))
+    for name, relay in router.relay_json().items():
+        if relay["operStatus"] in ("init", "draining"):
+            diff.append(f"{name} is {relay['operStatus']} ({relay['reason']})")
+        diff += [f"{name} {r['prefix']}: installed {r['installed']}" for r in relay["routes"]
+                 if r["installed"] != (r["prefix"] in rib and relay["operStatus"] == "up")]
+    return diff
+
+
+def settle(what, differ, timeout=60):
+    last = []
+
+    def same():
+        last[:] = differ()
+        return not last
+
+    try:
+        wait_for(same, timeout, what)
+    except Timeout as err:
+        raise AssertionError(f"{err}:\n" + "\n".join(last[:30])) from None
+
+
+@pytest.mark.sit
+def test_random_walk(box):
+    seed = int(os.environ.get("RELAY_SEED", time.time()))
+    print(f"seed {seed}: RELAY_SEED repeats it")
+    router = box.relay
+    router.ns.ip("route add default via 10.0.0.2", "route add default via 2001:db8::2")
+    try:
+        walk(router, Walk(random.Random(seed)), kernel_state(router.ns))
+    finally:
+        router.ns.ip("route del default via 10.0.0.2", "route del default via 2001:db8::2")
+
+
+def walk(router, steps, base):
+    router.start("relayd")
+    done = refused = 0
+    vty = Vty(router.dir / "relayd.vty").__enter__()
+    vty.ask("configure terminal")
+    recent = collections.deque(maxlen=40)
+    try:
+        while done < COMMITS:
+            lines = steps.lines()
+            codes = [vty.ask(line)[1] for line in [*lines, "end", "configure terminal"]]
+            recent.append((lines, codes))
+            if any(codes[:len(lines)]):
+                refused += 1
+            else:
+                done += 1
+            if done % EVERY or any(codes[:len(lines)]):
+                continue
+            settle(f"explained after {done} commits", lambda: differences(router, base))
+            config = router.running()
+            state = kernel_state(router.ns)
+            vty.sock.close()
+            assert router.stop("relayd") == 0
+            settle(f"nothing left after {done} commits", lambda: state_diff(base, kernel_state(router.ns)))
+            assert rib_of(router) == {}
+            router.start("relayd", config="\n".join(config))
+            settle(f"as before the restart after {done} commits",
+                   lambda: state_diff(state, kernel_state(router.ns)) + differences(router, base))
+            assert router.running() == config
+            vty = Vty(router.dir / "relayd.vty").__enter__()
+            vty.ask("configure terminal")
+    except BaseException:
+        print("last commits:", *recent, sep="\n")
+        print("\n".join(router.running() if "relayd" in router.procs else []))
+        raise
+    finally:
+        vty.sock.close()
+    print(f"{done} commits, {refused} more were refused")
+    assert refused < 3 * done

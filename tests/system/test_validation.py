@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What can't work is refused at once: one `% ...` line that names the cause, and nothing has changed."""
+
+import re
+
+import pytest
+
+from lab import kernel_state, state_diff, the_line
+
+# what stands before each refused line
+BASE = """\
+track 1 interface eth0 line-protocol
+exit
+track 2 interface eth1 line-protocol
+exit
+track 3 interface eth1 line-protocol
+exit
+track 10 list boolean or
+ object 2
+exit
+track 11 list boolean and
+ object 1
+ object 10 not
+exit
+relay a
+ tunnel mode ipv6ip 6to4
+ tunnel interface tun-a
+ tunnel source 192.88.99.1
+ route 192.88.99.0/24 track 3
+ route 2002::/16
+ track 11
+exit
+relay b
+ tunnel source 192.88.99.2
+exit
+"""
+
+MODE = "tunnel mode ipv6ip 6to4"
+
+# (lines, what the one line must say); the last line is the one refused
+REFUSED = [
+    # tracked objects that are not there
+    (["relay a", "track 999"], r"999"),
+    (["relay a", "route 192.0.2.0/24 track 998"], r"998"),
+    (["track 11 list boolean and", "object 997"], r"997"),
+    (["track 77"], r"77"),
+    # used ones can't go: the user is named
+    (["no track 11"], r"\brelay a\b"),
+    (["no track 3"], r"192\.88\.99\.0/24|\brelay a\b"),
+    (["no track 1"], r"\btrack 11\b"),
+    (["no track 10"], r"\btrack 11\b"),
+    (["no track 500"], r"500"),
+    # another type
+    (["track 1 icmp-echo 192.0.2.1"], r"remove"),
+    (["track 1 ip route 0.0.0.0/0 reachability"], r"remove"),
+    (["track 10 interface eth0 line-protocol"], r"remove"),
+    # cycles
+    (["track 10 list boolean or", "object 10"], r"10"),
+    (["track 10 list boolean or", "object 11"], r"1[01]"),
+    (["track 10 list boolean or", "object 11 not"], r"1[01]"),
+    # lines of another type
+    (["track 1 interface eth0 line-protocol", "object 2"], r"list|interface"),
+    (["track 1 interface eth0 line-protocol", "frequency 500"], r"icmp-echo"),
+    (["track 1 interface eth0 line-protocol", "probes up 2"], r"icmp-echo"),
+    (["track 10 list boolean or", "timeout 500"], r"icmp-echo"),
+    # targets
+    (["track 20 icmp-echo 224.0.0.1"], r"224\.0\.0\.1"),
+    (["track 20 icmp-echo ff02::1"], r"ff02::1"),
+    (["track 20 icmp-echo fe80::1"], r"source-interface"),
+    (["track 20 icmp-echo 192.0.2.1 source-address 2001:db8::1"], r"famil"),
+    (["track 20 interface this-name-is-too-long line-protocol"], r"this-name-is-too-long"),
+    # ranges
+    (["track 0 interface eth0 line-protocol"], None),
+    (["track 1001 interface eth0 line-protocol"], None),
+    (["track 1 interface eth0 line-protocol", "delay up 181"], None),
+    (["track 1 interface eth0 line-protocol", "delay down 181"], None),
+    (["relay a", "tunnel ttl 0"], None),
+    (["relay a", "tunnel ttl 256"], None),
+    (["relay a", "ipv6 mtu 1279"], None),
+    (["relay a", "ipv6 mtu 65516"], None),
+    (["relay a", "delay up 3601"], None),
+    (["relay a", "drain-time 601"], None),
+    (["relay a", "route 192.0.2.0/24 tag 0"], None),
+    (["relay a", "route 192.0.2.0/24 distance 0"], None),
+    (["relay a", "route 192.0.2.0/24 distance 256"], None),
+    (["relay a", "route 192.0.2.0/24 metric 4294967296"], None),
+    (["relay a", "track 0"], None),
+    # names
+    (["relay counters"], r"counters"),
+    (["relay history"], r"history"),
+    (["relay peers"], r"peers"),
+    (["relay json"], r"json"),
+    (["relay sixteen-letters-"], r"sixteen-letters-|15"),
+    (["relay a/b"], r"a/b"),
+    (["relay a:b"], r"a:b"),
+    (["relay ."], r"\."),
+    (["relay .."], r"\.\."),
+    (["no relay nobody"], r"nobody"),
+    (["relay a", "tunnel interface sixteen-letters-"], r"sixteen-letters-"),
+    (["relay a", "tunnel interface a/b"], r"a/b"),
+    (["relay a", "tunnel interface .."], r"\.\."),
+    # two relays, one thing
+    (["relay b", "tunnel interface tun-a"], r"\brelay a\b"),
+    (["relay tun-a"], r"\brelay a\b"),
+    (["relay b", "route 192.88.99.0/24"], r"192\.88\.99\.0/24.*\ba\b"),
+    (["relay b", "route 192.88.99.128/25"], r"192\.88\.99\.128/25.*\ba\b"),
+    (["relay b", "route 2000::/3"], r"2000::/3.*\ba\b"),
+    (["relay b", "route 192.0.2.0/24", "route 192.0.2.0/25"], r"192\.0\.2\.0/25"),
+    # addresses and prefixes
+    (["relay a", "tunnel source 0.0.0.0"], r"0\.0\.0\.0"),
+    (["relay a", "tunnel source 127.0.0.1"], r"127\.0\.0\.1"),
+    (["relay a", "tunnel source 224.0.0.5"], r"224\.0\.0\.5"),
+    (["relay a", "tunnel source 255.255.255.255"], r"255\.255\.255\.255"),
+    (["relay a", "tunnel source 240.0.0.1"], r"240\.0\.0\.1"),
+    (["relay a", "tunnel transmit-source 239.1.2.3"], r"239\.1\.2\.3"),
+    (["relay a", "tunnel source 2001:db8::1"], None),
+    (["relay a", "ipv6 address ff02::1/64"], r"ff02::1"),
+    (["relay a", "ipv6 address ::/64"], r"::/64"),
+    (["relay a", "ipv6 address ::1/128"], r"::1"),
+    (["relay a", "ipv6 address 2001:db8::1/129"], None),
+    (["relay a", "route 224.0.0.0/4"], r"224\.0\.0\.0/4"),
+    (["relay a", "route 127.0.0.0/8"], r"127\.0\.0\.0/8"),
+    (["relay a", "route ff00::/8"], r"ff00::/8"),
+    (["relay a", "route fe80::/10"], r"fe80::/10"),
+    # an interface of somebody else
+    (["relay a", "tunnel interface eth0"], r"\beth0\b"),
+    (["relay a", "tunnel interface lo"], r"\blo\b"),
+    (["relay eth1", MODE, "tunnel source 192.88.99.9", "route 192.0.2.0/24", "no shutdown"], r"\beth1\b"),
+    # not complete
+    (["relay b", "no shutdown"], r"mode"),
+    (["relay c", MODE, "no shutdown"], r"source"),
+    # removal of what an enabled relay needs
+    (["relay a", "no shutdown", "no tunnel source"], r"source"),
+    (["relay a", "no shutdown", "no tunnel mode"], r"mode"),
+    # what another issue brings is not in the grammar
+    (["relay a", "tunnel mode teredo"], None),
+    (["relay a", "tunnel udp-port 3545"], None),
+    (["relay a", "peers maximum 10"], None),
+    (["relay a", "peers overload withdraw"], None),
+    (["relay a", "filter bogons"], None),
+    (["relay a", "filter permit 10.0.0.0/8"], None),
+    (["relay a", "dampening"], None),
+    (["relay a", "tunnel datapath ebpf"], None),
+    (["relay a", "tunnel datapath xdp"], None),
+    (["relay a", "tunnel datapath userspace"], None),
+    (["track 20 bfd peer 192.0.2.1"], None),
+    # nonsense
+    (["relay a", "tunnel direction sideways"], None),
+    (["relay a", "route 192.0.2.0/33"], None),
+    (["track 20 list boolean xor"], None),
+    (["relay"], None),
+    (["track"], None),
+]
+
+
+@pytest.fixture(scope="module")
+def lasting(box_keeper):
+    """A relayd for all refusals: none of them changes anything."""
+    router = box_keeper.get().relay
+    router.start("relayd")
+    yield router
+    router.assert_sound()
+    assert router.stop("relayd") == 0
+
+
+@pytest.fixture
+def loaded(lasting):
+    """BASE, and nothing else."""
+    if lasting.running() != BASE.splitlines():
+        lasting.clear()
+        assert lasting.configure(*[line.strip() for line in BASE.splitlines()]) == ""
+        assert lasting.running() == BASE.splitlines()
+    return lasting
+
+
+def name_of(case):
+    return "; ".join(case[0])
+
+
+@pytest.mark.parametrize("lines,says", REFUSED, ids=[name_of(case) for case in REFUSED])
+def test_refused(loaded, lines, says):
+    *before, last = lines
+    if before:
+        assert loaded.configure(*before) == ""
+    running = loaded.running()
+    kernel = kernel_state(loaded.ns)
+    line = the_line(loaded.vtysh_configure(*before[:1], last))
+    if says:
+        assert re.search(says, line), line
+    assert loaded.running() == running
+    assert not state_diff(kernel, kernel_state(loaded.ns))
+
+
+def test_two_enabled_relays_on_one_source(loaded):
+    """sit has one device a local address."""
+    loaded.configure("relay b", MODE, "tunnel source 192.88.99.1", "route 192.0.2.0/24", "exit",
+                     "relay a", "no shutdown")
+    line = the_line(loaded.vtysh_configure("relay b", "no shutdown"))
+    assert re.search(r"192\.88\.99\.1.*\ba\b", line)
+
+
+def test_default_routes_of_two_relays_overlap(loaded):
+    """Default routes count as well: a second 6to4 relay needs `route` lines of its own."""
+    loaded.configure("relay a", "no shutdown", "exit", "relay b", MODE)
+    line = the_line(loaded.vtysh_configure("relay b", "no shutdown"))
+    assert re.search(r"(192\.88\.99\.0/24|2002::/16).*\ba\b", line)
+
+
+def test_relayds_own_vty_says_the_same(loaded):
+    """Every line goes through the northbound: the answer does not depend on the way in."""
+    for lines in (["relay a", "track 999"], ["no track 11"], ["relay b", "no shutdown"]):
+        via_vtysh = the_line(loaded.vtysh_configure(*lines))
+        assert the_line(loaded.configure(*lines, check=False)) == via_vtysh
