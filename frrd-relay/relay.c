@@ -245,11 +245,6 @@ static void configure_routes(struct relay *relay)
 			if (route_config_same(&old[j].cfg, &cfg[i])) {
 				relay->routes[i] = old[j];
 				relay->routes[i].cfg = cfg[i];
-			} else if (old[j].sent && old[j].cfg.distance !=
-							  cfg[i].distance) {
-				/* zebra keeps a route of another distance as a
-				 * second entry of the same client */
-				route_withdraw(&old[j]);
 			}
 			old[j].sent = false;
 			break;

@@ -120,7 +120,6 @@ int relay_zebra_route_add(const struct relay_route_config *route,
 	api.type = RELAY_ROUTE_TYPE;
 	api.safi = SAFI_UNICAST;
 	api.prefix = route->prefix;
-	SET_FLAG(api.flags, ZEBRA_FLAG_RR_USE_DISTANCE);
 	SET_FLAG(api.message, ZAPI_MESSAGE_NEXTHOP);
 	SET_FLAG(api.message, ZAPI_MESSAGE_DISTANCE);
 	api.distance = route->distance;
