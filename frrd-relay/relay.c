@@ -156,8 +156,9 @@ static void route_withdraw(struct relay_route *route)
 	if (!route->sent)
 		return;
 	relay_zebra_route_delete(&route->cfg);
-	route->sent = route->installed = false;
+	route->sent = false;
 	route->note = NULL;
+	/* `installed` stays until zebra says that it is gone */
 }
 
 static void withdraw_all(struct relay *relay)
@@ -207,7 +208,6 @@ static void sync_routes(struct relay *relay)
 		if (relay_zebra_route_add(&route->cfg, ifindex) == 0) {
 			route->sent = added = true;
 			route->sent_ifindex = ifindex;
-			route->installed = false;
 			route->note = NULL;
 		}
 	}
@@ -544,7 +544,7 @@ void relay_zebra_route_note(const struct prefix *p, bool installed,
 	frr_each (relay_tree, relay_tree, relay) {
 		for (size_t i = 0; i < relay->nroutes; i++) {
 			route = &relay->routes[i];
-			if (!route->sent || !prefix_same(&route->cfg.prefix, p))
+			if (!prefix_same(&route->cfg.prefix, p))
 				continue;
 			route->installed = installed;
 			route->note = note;

@@ -195,6 +195,7 @@ static int route_notify_owner(ZAPI_CALLBACK_ARGS)
 		break;
 	case ZAPI_ROUTE_REMOVE_FAIL:
 		zlog_warn("zebra: route %pFX could not be removed", &p);
+		relay_zebra_route_note(&p, true, "zebra could not remove it");
 		break;
 	}
 	return 0;
