@@ -327,8 +327,10 @@ static void record(struct relay *relay, const struct relay_verdict *verdict)
 		relay->since = time(NULL);
 		relay->transitions++;
 	}
-	relay_history_add(&relay->history, time(NULL), old, relay->oper,
-			  relay->reason, relay->detail);
+	/* what is awaited next on the way up is no change worth keeping */
+	if (old != relay->oper || relay->oper != RELAY_OPER_INIT)
+		relay_history_add(&relay->history, time(NULL), old, relay->oper,
+				  relay->reason, relay->detail);
 	zlog_notice("relay %s: %s -> %s, %s%s%s", relay->cfg.name,
 		    relay_oper_str(old), relay_oper_str(relay->oper),
 		    relay_reason_str(relay->reason), relay->detail[0] ? ": " : "",

@@ -36,6 +36,8 @@ static int init_error;
 #define ROUTE_SCAN_TICKS   5
 #define REPAIR_INTERVAL_US 1000000
 #define REPAIRS_MAX	   5
+/* What the kernel does not know it will hardly learn within a second. */
+#define UNSUPPORTED_RETRY_TICKS 10
 
 static void tunnel_check_timer(struct frr_event *ev);
 
@@ -145,9 +147,15 @@ static void tunnel_rearm(struct tunnel *tun)
 static void tunnel_create(struct tunnel *tun)
 {
 	struct tunnel_status *st = &tun->status;
+	int ret;
 
 	st->detail[0] = '\0';
-	if (tun->ops->create(tun) < 0) {
+	ret = tun->ops->create(tun);
+	if (ret < 0) {
+		tun->created = false;
+		tun->retry_ticks = ret == -EOPNOTSUPP ? UNSUPPORTED_RETRY_TICKS
+						      : 1;
+		st->ifindex = 0;
 		st->datapath = "none";
 		st->datapath_error = true;
 		st->interface = TUNNEL_CHECK_FAILED;
@@ -186,11 +194,8 @@ static void tunnel_run(struct tunnel *tun, bool tick)
 {
 	enum tunnel_repair before = tun->repair;
 
-	if (!tun->created) {
-		if (!tick)
-			return;
+	if (!tun->created && tick && tun->retry_ticks-- <= 1)
 		tunnel_create(tun);
-	}
 	if (tun->created) {
 		tun->repair = TUNNEL_REPAIR_NONE;
 		tun->ops->check(tun);
@@ -327,6 +332,9 @@ void tunnel_update(struct tunnel *tun, const struct tunnel_params *params)
 {
 	bool anew = strcmp(params->owner, tun->params.owner) != 0 ||
 		    strcmp(params->ifname, tun->params.ifname) != 0;
+	bool proven = !anew &&
+		      params->source.s_addr == tun->params.source.s_addr &&
+		      tun->created;
 
 	if (params_same(&tun->params, params))
 		return;
@@ -334,15 +342,20 @@ void tunnel_update(struct tunnel *tun, const struct tunnel_params *params)
 		tun->ops->remove(tun);
 		tun->created = false;
 	}
+	/* A test that is asked for on a relay that serves has three losses to
+	 * prove it wrong; it does not withdraw first. */
+	if (proven && params->self_test && !tun->params.self_test)
+		tun->status.self_test = TUNNEL_CHECK_OK;
 	params_copy(&tun->params, params);
 	if (!tun->started || init_error < 0)
 		return;
-	/* create is idempotent: it brings about what differs */
-	tun->created = false;
 	tun->repair = TUNNEL_REPAIR_NONE;
-	selftest_reset(tun);
+	if (!proven)
+		selftest_reset(tun);
 	tunnel_rearm(tun);
-	tunnel_run(tun, true);
+	/* create is idempotent: it brings about what differs */
+	tunnel_create(tun);
+	tunnel_run(tun, false);
 	tunnel_transit_update(tunnel_any_created());
 }
 

@@ -121,6 +121,7 @@ struct tunnel {
 	struct tunnel_status status;
 	bool started;
 	bool created; /* create has succeeded and remove was not called */
+	int retry_ticks; /* seconds until create is tried again */
 	enum tunnel_repair repair; /* set by ops->check */
 	/* repairs at once in the second that began at repairs_since */
 	unsigned int repairs;

@@ -404,9 +404,11 @@ static void sit_rules(struct tunnel *tun)
 		.direction = tun->params.direction,
 	};
 
-	if (sit->nft_source.s_addr &&
-	    sit->nft_source.s_addr != relay.source.s_addr)
-		tunnel_nft_unset(sit->nft_source);
+	if (sit->nft_source.s_addr != relay.source.s_addr) {
+		if (sit->nft_source.s_addr)
+			tunnel_nft_unset(sit->nft_source);
+		sit->nft_seen = false;
+	}
 	tunnel_nft_set(&relay);
 	sit->nft_source = relay.source;
 }

@@ -9,6 +9,7 @@
 struct sit {
 	ifindex_t ifindex; /* 0 while there is no device */
 	struct in_addr nft_source; /* whose rules are asked for */
+	bool nft_seen; /* they have been in place; a change keeps traffic */
 	bool was_down;
 	/* statistics of devices that are gone, see sit_counters() */
 	struct kern_stats base, last;

@@ -32,15 +32,18 @@ static void sit_repair_now(struct tunnel *tun)
 		tun->repair = TUNNEL_REPAIR_NOW;
 }
 
-static void sit_check_addresses(struct tunnel *tun,
+/* Whether all configured addresses are there. */
+static bool sit_check_addresses(struct tunnel *tun,
 				const struct kern_link *link)
 {
 	struct prefix p;
+	bool all = true;
 
 	for (size_t i = 0; i < tun->params.naddrs; i++) {
 		prefix_copy(&p, &tun->params.addrs[i]);
 		if (kern_addr_find(&p, link->pub.ifindex))
 			continue;
+		all = false;
 		/* the kernel takes IPv6 addresses off what goes down */
 		if (sit_priv(tun)->was_down)
 			sit_repair_now(tun);
@@ -50,6 +53,7 @@ static void sit_check_addresses(struct tunnel *tun,
 				   "address %pFX is missing from %s", &p,
 				   tun->params.ifname);
 	}
+	return all;
 }
 
 static void sit_check_interface(struct tunnel *tun)
@@ -96,8 +100,8 @@ static void sit_check_interface(struct tunnel *tun)
 	}
 	if (sit_compat_address(link->pub.ifindex) || sit->was_down)
 		sit_repair_now(tun);
-	sit_check_addresses(tun, link);
-	sit->was_down = false;
+	if (sit_check_addresses(tun, link))
+		sit->was_down = false;
 }
 
 static void sit_check_source(struct tunnel *tun)
@@ -150,9 +154,13 @@ static void sit_check_rules(struct tunnel *tun)
 	int ret = tunnel_nft_state(p->source);
 
 	st->note[0] = '\0';
-	if (ret == -EINPROGRESS && st->interface == TUNNEL_CHECK_OK) {
-		st->interface = TUNNEL_CHECK_PENDING;
-	} else if (ret < 0 && ret != -EINPROGRESS) {
+	if (ret == 0)
+		sit_priv(tun)->nft_seen = true;
+	if (ret == -EINPROGRESS) {
+		if (st->interface == TUNNEL_CHECK_OK &&
+		    !sit_priv(tun)->nft_seen)
+			st->interface = TUNNEL_CHECK_PENDING;
+	} else if (ret < 0) {
 		if (p->transmit_source.s_addr != p->source.s_addr ||
 		    p->direction != TUNNEL_DIR_BOTH) {
 			st->datapath_error = true;
