@@ -395,6 +395,18 @@ static int sit_drop_compat(struct tunnel *tun, ifindex_t ifindex)
 	return 0;
 }
 
+/* What the rules have counted for this tunnel, under all its sources. */
+static void sit_probes(const struct sit *sit, struct nft_relay_counters *out)
+{
+	const struct nft_relay_counters *base = &sit->probes_base;
+	struct nft_relay_counters now;
+
+	tunnel_nft_counters(sit->nft_source, &now);
+	out->probes_in = base->probes_in + now.probes_in;
+	out->probes_out = base->probes_out + now.probes_out;
+	out->direction = base->direction + now.direction;
+}
+
 static void sit_rules(struct tunnel *tun)
 {
 	struct sit *sit = sit_priv(tun);
@@ -405,8 +417,10 @@ static void sit_rules(struct tunnel *tun)
 	};
 
 	if (sit->nft_source.s_addr != relay.source.s_addr) {
-		if (sit->nft_source.s_addr)
+		if (sit->nft_source.s_addr) {
+			sit_probes(sit, &sit->probes_base);
 			tunnel_nft_unset(sit->nft_source);
+		}
 		sit->nft_seen = false;
 	}
 	tunnel_nft_set(&relay);
@@ -435,6 +449,9 @@ static int sit_apply(struct tunnel *tun, bool bring_up)
 	ifindex = link->pub.ifindex;
 	if (sit->ifindex && sit->ifindex != ifindex)
 		sit_forget_device(sit);
+	if (!sit->ifindex && ret == 0)
+		/* a former run's: nothing tells its probes from traffic */
+		kern_link_stats(ifindex, &sit->adopted);
 	sit->ifindex = ifindex;
 	ret = sit_own_forwarding(tun, ifindex);
 	if (ret < 0)
@@ -530,7 +547,9 @@ static int sit_self_test(struct tunnel *tun, uint32_t seq)
 		return ret;
 	}
 	selftest_6to4_target(tun->params.source, &target);
-	if (!kern_local_route_present(&target, tun->status.ifindex)) {
+	/* asked only after a loss: it is the dearest part of a probe */
+	if (tun->st_lost &&
+	    !kern_local_route_present(&target, tun->status.ifindex)) {
 		zlog_warn("relay %s: self-test route is missing, putting it back",
 			  tun->params.owner);
 		ret = kern_local_route_add(&target, tun->status.ifindex);
@@ -588,11 +607,23 @@ static void counters_keep(struct tunnel_counters *told,
 	*told = *now;
 }
 
+/* Statistics of all devices of this tunnel since this run of relayd. */
+static void sit_stats(const struct sit *sit, struct kern_stats *out)
+{
+	const uint64_t *base = (const uint64_t *)&sit->base;
+	const uint64_t *last = (const uint64_t *)&sit->last;
+	const uint64_t *adopted = (const uint64_t *)&sit->adopted;
+	uint64_t *sum = (uint64_t *)out;
+
+	for (size_t i = 0; i < sizeof(*out) / sizeof(*sum); i++)
+		sum[i] = less(base[i] + last[i], adopted[i]);
+}
+
 static int sit_counters(struct tunnel *tun, struct tunnel_counters *out)
 {
 	struct sit *sit = sit_priv(tun);
-	const struct kern_stats *b = &sit->base, *l = &sit->last;
 	struct nft_relay_counters probes;
+	struct kern_stats now;
 	int ret = 0;
 
 	memset(out, 0, sizeof(*out));
@@ -602,25 +633,24 @@ static int sit_counters(struct tunnel *tun, struct tunnel_counters *out)
 	 * it took and lost by the rule in front of it. In this order: a probe
 	 * that is in the statistics has come out by now. */
 	selftest_poll();
-	tunnel_nft_counters(tun->params.source, &probes);
+	sit_probes(sit, &probes);
+	sit_stats(sit, &now);
 	/* the rules' counters end with a table that someone else deletes */
 	probes.probes_in = MAX(probes.probes_in, tun->st_seen);
 	probes.probes_out = MAX(probes.probes_out, tun->st_seen);
-	out->rx_packets = less(b->rx_packets + l->rx_packets, probes.probes_in);
-	out->rx_bytes = less(b->rx_bytes + l->rx_bytes,
-			     probes.probes_in * SELFTEST_PROBE_LEN);
-	out->tx_packets = less(b->tx_packets + l->tx_packets, tun->st_seen);
-	out->tx_bytes = less(b->tx_bytes + l->tx_bytes,
-			     tun->st_seen * SELFTEST_PROBE_LEN);
-	drop_add(out, "rx-errors", b->rx_errors + l->rx_errors);
-	drop_add(out, "rx-dropped", b->rx_dropped + l->rx_dropped);
-	drop_add(out, "tx-errors", b->tx_errors + l->tx_errors);
+	out->rx_packets = less(now.rx_packets, probes.probes_in);
+	out->rx_bytes =
+		less(now.rx_bytes, probes.probes_in * SELFTEST_PROBE_LEN);
+	out->tx_packets = less(now.tx_packets, tun->st_seen);
+	out->tx_bytes = less(now.tx_bytes, tun->st_seen * SELFTEST_PROBE_LEN);
+	drop_add(out, "rx-errors", now.rx_errors);
+	drop_add(out, "rx-dropped", now.rx_dropped);
+	drop_add(out, "tx-errors", now.tx_errors);
 	drop_add(out, "tx-dropped",
-		 less(b->tx_dropped + l->tx_dropped,
-		      less(probes.probes_out, tun->st_seen)));
-	drop_add(out, "tx-carrier", b->tx_carrier + l->tx_carrier);
-	drop_add(out, "tx-aborted", b->tx_aborted + l->tx_aborted);
-	drop_add(out, "collisions", b->collisions + l->collisions);
+		 less(now.tx_dropped, less(probes.probes_out, tun->st_seen)));
+	drop_add(out, "tx-carrier", now.tx_carrier);
+	drop_add(out, "tx-aborted", now.tx_aborted);
+	drop_add(out, "collisions", now.collisions);
 	drop_add(out, "direction", probes.direction);
 	counters_keep(&sit->told, out);
 	return ret;

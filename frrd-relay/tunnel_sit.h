@@ -11,8 +11,11 @@ struct sit {
 	struct in_addr nft_source; /* whose rules are asked for */
 	bool nft_seen; /* they have been in place; a change keeps traffic */
 	bool was_down;
-	/* statistics of devices that are gone, see sit_counters() */
-	struct kern_stats base, last;
+	/* statistics of devices that are gone, of the present one, and what a
+	 * former run's device had counted when it was taken over */
+	struct kern_stats base, last, adopted;
+	/* probes under tunnel sources that are configured no more */
+	struct nft_relay_counters probes_base;
 	struct tunnel_counters told;
 	struct nft_relay_counters first_loss;
 };
