@@ -265,14 +265,28 @@ static void drain_over(struct frr_event *ev)
 	sync_tunnel(relay);
 }
 
-static void drain_start(struct relay *relay)
+/*
+ * Out of service by the operator's word: routes go, packets that are under way
+ * are still forwarded. A relay that serves nothing has nothing to drain.
+ */
+static void rest(struct relay *relay)
 {
-	if (!relay->cfg.drain_time_s)
+	uint16_t secs = relay->cfg.drain_time_s;
+
+	if (!any_sent(relay))
 		return;
-	relay->draining = true;
-	EVENT_OFF(relay->t_drain);
-	event_add_timer(relay_loop, drain_over, relay, relay->cfg.drain_time_s,
-			&relay->t_drain);
+	if (secs) {
+		relay->draining = true;
+		EVENT_OFF(relay->t_drain);
+		event_add_timer(relay_loop, drain_over, relay, secs,
+				&relay->t_drain);
+		for (size_t i = 0; relay->tun && i < relay->nroutes; i++)
+			if (relay->routes[i].sent)
+				tunnel_drain(relay->tun,
+					     &relay->routes[i].cfg.prefix,
+					     secs);
+	}
+	withdraw_all(relay);
 }
 
 static void drain_cancel(struct relay *relay)
@@ -455,7 +469,7 @@ struct relay *relay_lookup(const char *name)
 struct relay *relay_configure(const struct relay_config *cfg)
 {
 	struct relay *relay = relay_lookup(cfg->name);
-	bool was_serving, rests;
+	bool rests;
 
 	if (!relay) {
 		relay = XCALLOC(MTYPE_RELAY, sizeof(*relay));
@@ -466,15 +480,12 @@ struct relay *relay_configure(const struct relay_config *cfg)
 		relay_tree_add(relay_tree, relay);
 	}
 
-	was_serving = any_sent(relay);
 	relay->cfg = *cfg;
 	rests = !cfg->enabled || cfg->maintenance;
-	if (rests && was_serving) {
-		withdraw_all(relay);
-		drain_start(relay);
-	} else if (!rests) {
+	if (rests)
+		rest(relay);
+	else
 		drain_cancel(relay);
-	}
 	if (relay->t_delay) {
 		/* a changed `delay up` counts from now */
 		EVENT_OFF(relay->t_delay);
@@ -493,10 +504,7 @@ void relay_remove(const char *name)
 		return;
 	relay_tree_del(relay_tree, relay);
 	relay->removed = true;
-	if (any_sent(relay)) {
-		withdraw_all(relay);
-		drain_start(relay);
-	}
+	rest(relay);
 	/* a namesake that already drains ends now */
 	removed_give_way(relay);
 	relay_tree_add(removed_tree, relay);
@@ -679,10 +687,7 @@ void relay_stop(void (*done)(void))
 	stop_done = done;
 
 	frr_each (relay_tree, relay_tree, relay) {
-		if (any_sent(relay)) {
-			withdraw_all(relay);
-			relay->draining = relay->cfg.drain_time_s > 0;
-		}
+		rest(relay);
 		if (relay->draining)
 			drain_s = MAX(drain_s, relay->cfg.drain_time_s);
 		evaluate(relay);

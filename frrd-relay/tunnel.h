@@ -114,6 +114,8 @@ enum tunnel_repair {
 
 PREDECL_DLIST(tunnels);
 
+#define TUNNEL_DRAIN_MAX 32
+
 struct tunnel {
 	struct tunnels_item item;
 	const struct tunnel_ops *ops;
@@ -133,6 +135,9 @@ struct tunnel {
 	void *arg;
 	struct frr_event *t_check;
 	struct frr_event *t_notify;
+	struct frr_event *t_drain;
+	struct prefix_ipv6 drain[TUNNEL_DRAIN_MAX];
+	size_t ndrain;
 	struct tunnel_status notified;
 	/* self-test bookkeeping, selftest.c's own */
 	uint32_t st_seq;
@@ -174,6 +179,12 @@ void tunnel_start(struct tunnel *tun);
  * addresses, direction, transmit source, self_test) and re-creates the interface otherwise.
  */
 void tunnel_update(struct tunnel *tun, const struct tunnel_params *params);
+/*
+ * Forwards what still comes for an IPv6 prefix for that many seconds after the
+ * route has left zebra; call before it leaves. Ends by itself, and with the
+ * tunnel.
+ */
+void tunnel_drain(struct tunnel *tun, const struct prefix *p, uint16_t secs);
 /* Removes kernel objects now, frees the tunnel. */
 void tunnel_delete(struct tunnel **tun);
 

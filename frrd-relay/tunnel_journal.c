@@ -23,6 +23,7 @@ static const char *const journal_kind_name[JOURNAL_KINDS] = {
 	[JOURNAL_ADDRESS] = "address",
 	[JOURNAL_SYSCTL] = "sysctl",
 	[JOURNAL_TABLE] = "table",
+	[JOURNAL_ROUTE] = "route",
 };
 
 static int journal_cmp(const struct journal_entry *a,

@@ -125,6 +125,16 @@ int kern_link_del(ifindex_t ifindex);
 int kern_addr_change(ifindex_t ifindex, const struct prefix *p, bool add);
 /* host route in the local table to a device, see selftest.c */
 int kern_local_route_add(const struct in6_addr *dst, ifindex_t ifindex);
+/*
+ * While a relay drains: forwarding goes on after zebra has taken its route out
+ * of the kernel. The metric is worse than any of zebra's, so whatever else
+ * zebra has for the prefix is used first; the protocol is one that zebra takes
+ * for its own, so it does not read the route back and bgpd never sees it. Goes
+ * with the device.
+ */
+#define KERN_DRAIN_METRIC   0xfffffffe
+#define KERN_DRAIN_PROTOCOL 197 /* openfabric, as relayd's routes in zebra */
+int kern_drain_route(bool add, const struct prefix_ipv6 *p, ifindex_t ifindex);
 bool kern_local_route_present(const struct in6_addr *dst, ifindex_t ifindex);
 
 struct kern_stats {

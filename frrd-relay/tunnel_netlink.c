@@ -257,9 +257,28 @@ int kern_addr_change(ifindex_t ifindex, const struct prefix *p, bool add)
 	return kern_talk(msg, NULL, NULL);
 }
 
+/* An IPv6 route to an interface; route->rtm_table and so on as given. */
+static int kern_route6(bool add, const struct rtmsg *rtm,
+		       const struct in6_addr *dst, ifindex_t ifindex,
+		       uint32_t metric)
+{
+	int flags = add ? NLM_F_CREATE | NLM_F_REPLACE : 0;
+	struct nl_msg *msg = nlmsg_alloc_simple(
+		add ? RTM_NEWROUTE : RTM_DELROUTE, NLM_F_ACK | flags);
+
+	if (!msg)
+		return -ENOMEM;
+	nlmsg_append(msg, (void *)rtm, sizeof(*rtm), NLMSG_ALIGNTO);
+	nla_put(msg, RTA_DST, sizeof(*dst), dst);
+	nla_put_u32(msg, RTA_OIF, ifindex);
+	if (metric)
+		nla_put_u32(msg, RTA_PRIORITY, metric);
+	return kern_talk(msg, NULL, NULL);
+}
+
 int kern_local_route_add(const struct in6_addr *dst, ifindex_t ifindex)
 {
-	struct rtmsg rtm = {
+	const struct rtmsg rtm = {
 		.rtm_family = AF_INET6,
 		.rtm_dst_len = 128,
 		.rtm_table = RT_TABLE_LOCAL,
@@ -267,15 +286,22 @@ int kern_local_route_add(const struct in6_addr *dst, ifindex_t ifindex)
 		.rtm_scope = RT_SCOPE_UNIVERSE,
 		.rtm_type = RTN_UNICAST,
 	};
-	struct nl_msg *msg = nlmsg_alloc_simple(
-		RTM_NEWROUTE, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE);
 
-	if (!msg)
-		return -ENOMEM;
-	nlmsg_append(msg, &rtm, sizeof(rtm), NLMSG_ALIGNTO);
-	nla_put(msg, RTA_DST, sizeof(*dst), dst);
-	nla_put_u32(msg, RTA_OIF, ifindex);
-	return kern_talk(msg, NULL, NULL);
+	return kern_route6(true, &rtm, dst, ifindex, 0);
+}
+
+int kern_drain_route(bool add, const struct prefix_ipv6 *p, ifindex_t ifindex)
+{
+	const struct rtmsg rtm = {
+		.rtm_family = AF_INET6,
+		.rtm_dst_len = p->prefixlen,
+		.rtm_table = RT_TABLE_MAIN,
+		.rtm_protocol = KERN_DRAIN_PROTOCOL,
+		.rtm_scope = RT_SCOPE_UNIVERSE,
+		.rtm_type = RTN_UNICAST,
+	};
+
+	return kern_route6(add, &rtm, &p->prefix, ifindex, KERN_DRAIN_METRIC);
 }
 
 struct route_answer {
