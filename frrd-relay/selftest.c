@@ -40,10 +40,15 @@
 #define PROBE_INTERVAL_MS 1000
 #define PROBE_LOSSES_MAX  3
 
+/* room for the probes of some thousand tunnels at once */
+#define CAPTURE_RCVBUF (8 * 1024 * 1024)
+
 #define OUTER_LEN 20
 #define INNER_LEN 40
 #define PROTO_IPV6 41
-#define PROBE_HOP_LIMIT 64
+/* enough for the relay, too little for any router behind it, should the probe
+ * ever get away */
+#define PROBE_HOP_LIMIT 2
 #define TARGET_MAGIC_HI 0x5e1f7e57 /* last 8 octets of the target */
 #define TARGET_MAGIC_LO 0x72656c79
 
@@ -220,7 +225,7 @@ static int capture_open(void)
 	struct sockaddr_ll ll = { .sll_family = AF_PACKET,
 				  .sll_protocol = htons(ETH_P_IP),
 				  .sll_ifindex = if_nametoindex("lo") };
-	int one = 1, fd;
+	int one = 1, size = CAPTURE_RCVBUF, fd;
 
 	if (!ll.sll_ifindex)
 		return -ENODEV;
@@ -229,6 +234,7 @@ static int capture_open(void)
 	if (fd < 0)
 		return -errno;
 	/* what goes out on lo comes in again; once is enough */
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
 	setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof(one));
 	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog,
 		       sizeof(prog)) < 0 ||
@@ -349,6 +355,9 @@ static void selftest_probe(struct frr_event *ev)
 		wait += tun->st_id * 7 % PROBE_INTERVAL_MS;
 	event_add_timer_msec(tunnel_loop, selftest_probe, tun, wait,
 			     &tun->t_self_test);
+	/* after a busy second the timer may come before the news */
+	if (tun->st_waiting)
+		selftest_poll();
 	if (tun->st_waiting) {
 		tun->st_lost++;
 		DEBUGD(&relay_dbg_tunnel, "relay %s: self-test probe %u lost",

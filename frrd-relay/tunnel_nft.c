@@ -60,7 +60,7 @@ static uint32_t generation, applied;
 static char nft_error[TUNNEL_DETAIL_LEN];
 static bool table_present; /* we made it, or a former run did */
 static bool hold_back;	   /* a former run's table serves until the sweep */
-static int64_t counters_read_at;
+static int64_t counters_read_at, repaired_at;
 static struct frr_event *t_apply, *t_event;
 
 static char event_buf[65536] __attribute__((aligned(NLMSG_ALIGNTO)));
@@ -200,13 +200,32 @@ static void nft_take_error(void)
 		 (int)(end - text), text);
 }
 
-/* Takes in what changed in nftables; says whether our table was touched, and
- * how many transactions there were. */
-static bool nft_receive(unsigned int *transactions)
+/* One message of nftables: a generation's number, or whether it is about our
+ * table. */
+static bool nft_message(struct nlmsghdr *nlh, uint32_t *gen)
+{
+	const struct nfgenmsg *nfg = nlmsg_data(nlh);
+	struct nlattr *attr;
+
+	if (NFNL_SUBSYS_ID(nlh->nlmsg_type) != NFNL_SUBSYS_NFTABLES)
+		return false;
+	if (NFNL_MSG_TYPE(nlh->nlmsg_type) == NFT_MSG_NEWGEN) {
+		attr = nlmsg_find_attr(nlh, sizeof(*nfg), NFTA_GEN_ID);
+		if (attr)
+			*gen = ntohl(nla_get_u32(attr));
+		return false;
+	}
+	/* attribute 1 is the table's name in every object */
+	attr = nlmsg_find_attr(nlh, sizeof(*nfg), NFTA_TABLE_NAME);
+	return nfg->nfgen_family == NFPROTO_IPV4 && attr &&
+	       nla_strcmp(attr, TABLE) == 0;
+}
+
+/* Takes in what changed in nftables; says whether our table was touched. */
+static bool nft_receive(uint32_t *gen)
 {
 	bool ours = false;
 
-	*transactions = 0;
 	for (;;) {
 		ssize_t len = recv(event_fd, event_buf, sizeof(event_buf),
 				   MSG_DONTWAIT);
@@ -215,40 +234,76 @@ static bool nft_receive(unsigned int *transactions)
 		if (len < 0 && errno == EINTR)
 			continue;
 		if (len < 0 && errno == ENOBUFS) {
-			/* can't know: more than one, and ours among them */
-			*transactions += 2;
-			ours = true;
+			ours = true; /* can't know */
 			continue;
 		}
 		if (len <= 0)
 			return ours;
-		for (; NLMSG_OK(nlh, len); nlh = NLMSG_NEXT(nlh, len)) {
-			const struct nfgenmsg *nfg = nlmsg_data(nlh);
-			struct nlattr *name;
-
-			if (NFNL_SUBSYS_ID(nlh->nlmsg_type) !=
-			    NFNL_SUBSYS_NFTABLES)
-				continue;
-			if (NFNL_MSG_TYPE(nlh->nlmsg_type) == NFT_MSG_NEWGEN) {
-				(*transactions)++;
-				continue;
-			}
-			/* attribute 1 is the table's name in every object */
-			name = nlmsg_find_attr(nlh, sizeof(*nfg),
-					       NFTA_TABLE_NAME);
-			if (nfg->nfgen_family == NFPROTO_IPV4 && name &&
-			    nla_strcmp(name, TABLE) == 0)
-				ours = true;
-		}
+		for (; NLMSG_OK(nlh, len); nlh = NLMSG_NEXT(nlh, len))
+			ours |= nft_message(nlh, gen);
 	}
+}
+
+/* The number of the last transaction; 0 when it can't be told. */
+static uint32_t nft_generation(void)
+{
+	struct {
+		struct nlmsghdr nlh;
+		struct nfgenmsg nfg;
+	} req = {
+		.nlh.nlmsg_len = sizeof(req),
+		.nlh.nlmsg_type = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN,
+		.nlh.nlmsg_flags = NLM_F_REQUEST,
+		.nfg.nfgen_family = AF_UNSPEC,
+	};
+	ssize_t sent = -1;
+	uint32_t gen = 0;
+
+	frr_with_privs (tunnel_privs) {
+		sent = send(event_fd, &req, sizeof(req), 0);
+	}
+	if (sent == sizeof(req))
+		nft_receive(&gen); /* the kernel has answered by now */
+	return gen;
+}
+
+static int nft_membership(bool join)
+{
+	int group = NFNLGRP_NFTABLES, ret = 0;
+
+	frr_with_privs (tunnel_privs) {
+		if (setsockopt(event_fd, SOL_NETLINK,
+			       join ? NETLINK_ADD_MEMBERSHIP
+				    : NETLINK_DROP_MEMBERSHIP,
+			       &group, sizeof(group)) < 0)
+			ret = -errno;
+	}
+	return ret;
+}
+
+/* Runs our transaction, deaf to the news of each of its elements. *foreign:
+ * somebody else's transaction came in between. */
+static int nft_transaction(const char *text, bool *foreign)
+{
+	uint32_t before, after;
+	int ret;
+
+	nft_membership(false);
+	nft_receive(&before); /* old news: what they are about is replaced */
+	before = nft_generation();
+	ret = nft_run(text);
+	nft_membership(true);
+	after = nft_generation();
+	*foreign = ret == 0 && after != before + 1;
+	return ret;
 }
 
 static void nft_apply(struct frr_event *ev)
 {
 	size_t n = nft_entries_count(entries), i = 0;
 	struct nft_relay *relays = NULL;
-	unsigned int transactions;
 	struct nft_entry *ent;
+	bool foreign;
 	char *text;
 
 	if (n == 0 && !table_present) {
@@ -271,8 +326,7 @@ static void nft_apply(struct frr_event *ev)
 	frr_each (nft_entries, entries, ent)
 		relays[i++] = ent->relay;
 	text = tunnel_nft_text(relays, n);
-	nft_receive(&transactions);
-	if (nft_run(text) == 0) {
+	if (nft_transaction(text, &foreign) == 0) {
 		hold_back = false;
 		table_present = n > 0;
 		if (nft_error[0])
@@ -287,9 +341,9 @@ static void nft_apply(struct frr_event *ev)
 		event_add_timer(tunnel_loop, nft_apply, NULL, RETRY_S,
 				&t_apply);
 	}
-	/* our own transaction is no news; another's in between is */
-	if (nft_receive(&transactions) && transactions > 1 && !nft_error[0])
-		event_add_event(tunnel_loop, nft_apply, NULL, 0, &t_apply);
+	if (foreign)
+		event_add_timer(tunnel_loop, nft_apply, NULL, RETRY_S,
+				&t_apply);
 	tunnel_nft_text_free(&text);
 	XFREE(MTYPE_NFT_RELAYS, relays);
 	tunnel_nft_changed();
@@ -306,10 +360,10 @@ static void nft_schedule(void)
 
 static void nft_event(struct frr_event *ev)
 {
-	unsigned int transactions;
+	uint32_t gen;
 
 	event_add_read(tunnel_loop, nft_event, NULL, event_fd, &t_event);
-	if (!nft_receive(&transactions) || hold_back ||
+	if (!nft_receive(&gen) || hold_back ||
 	    (nft_entries_count(entries) == 0 && !table_present))
 		return;
 	zlog_warn("nftables: someone else changed table ip " TABLE
@@ -317,6 +371,13 @@ static void nft_event(struct frr_event *ev)
 	/* what it had counted went with it */
 	counters_fold(false);
 	EVENT_OFF(t_apply);
+	/* at once, but no more than once a second */
+	if (tunnel_now_us() - repaired_at < RETRY_S * 1000000LL) {
+		event_add_timer(tunnel_loop, nft_apply, NULL, RETRY_S,
+				&t_apply);
+		return;
+	}
+	repaired_at = tunnel_now_us();
 	nft_apply(NULL);
 }
 
@@ -384,7 +445,7 @@ static struct frr_event *t_hold_back;
 static int nft_listen(void)
 {
 	struct sockaddr_nl nl = { .nl_family = AF_NETLINK };
-	int group = NFNLGRP_NFTABLES;
+	int ret;
 
 	event_fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
 			  NETLINK_NETFILTER);
@@ -392,13 +453,9 @@ static int nft_listen(void)
 		return -errno;
 	if (bind(event_fd, (struct sockaddr *)&nl, sizeof(nl)) < 0)
 		return -errno;
-	frr_with_privs (tunnel_privs) {
-		if (setsockopt(event_fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP,
-			       &group, sizeof(group)) < 0)
-			group = -errno;
-	}
-	if (group < 0)
-		return group;
+	ret = nft_membership(true);
+	if (ret < 0)
+		return ret;
 	event_add_read(tunnel_loop, nft_event, NULL, event_fd, &t_event);
 	return 0;
 }
