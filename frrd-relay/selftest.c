@@ -39,6 +39,7 @@
 
 #define PROBE_INTERVAL_MS 1000
 #define PROBE_LOSSES_MAX  3
+#define PROBE_SLOTS	  20
 
 /* room for the probes of some thousand tunnels at once */
 #define CAPTURE_RCVBUF (8 * 1024 * 1024)
@@ -344,17 +345,26 @@ static void selftest_describe_loss(struct tunnel *tun)
 		tun->ops->self_test_lost(tun, tun->st_lost);
 }
 
+/*
+ * Milliseconds to the tunnel's next probe, about a second. Tunnels take turns
+ * in slots, so that the probes of many are spread and yet share wake-ups.
+ */
+static long selftest_wait_ms(const struct tunnel *tun)
+{
+	long now = tunnel_now_us() / 1000 % PROBE_INTERVAL_MS;
+	long slot = tun->st_id % PROBE_SLOTS * (PROBE_INTERVAL_MS / PROBE_SLOTS);
+	long wait = (slot - now + PROBE_INTERVAL_MS) % PROBE_INTERVAL_MS;
+
+	/* never much less than a second: a loss is a matter of a second */
+	return wait < PROBE_INTERVAL_MS / 2 ? wait + PROBE_INTERVAL_MS : wait;
+}
+
 static void selftest_probe(struct frr_event *ev)
 {
 	struct tunnel *tun = EVENT_ARG(ev);
-	long wait = PROBE_INTERVAL_MS;
 
-	/* the second probe's time is the tunnel's own, so that the probes of
-	 * many tunnels that started together spread over the second */
-	if (tun->st_sent == 0)
-		wait += tun->st_id * 7 % PROBE_INTERVAL_MS;
-	event_add_timer_msec(tunnel_loop, selftest_probe, tun, wait,
-			     &tun->t_self_test);
+	event_add_timer_msec(tunnel_loop, selftest_probe, tun,
+			     selftest_wait_ms(tun), &tun->t_self_test);
 	/* after a busy second the timer may come before the news */
 	if (tun->st_waiting)
 		selftest_poll();
@@ -369,8 +379,12 @@ static void selftest_probe(struct frr_event *ev)
 	tun->st_seq++;
 	tun->st_waiting = true;
 	tun->st_error = tun->ops->self_test(tun, tun->st_seq);
-	if (tun->st_error == 0)
-		tun->st_sent++;
+	if (tun->st_error < 0)
+		return;
+	tun->st_sent++;
+	/* The kernel has carried it all the way within the call that sent it:
+	 * as a rule no second wake-up is needed to see it. */
+	selftest_poll();
 }
 
 void selftest_update(struct tunnel *tun)

@@ -33,13 +33,12 @@ static unsigned int ticks;
 static int init_error;
 
 #define CHECK_INTERVAL_S   1
+#define RETRY_S		   1
 #define ROUTE_SCAN_TICKS   5
 #define REPAIR_INTERVAL_US 1000000
 #define REPAIRS_MAX	   5
 /* What the kernel does not know it will hardly learn within a second. */
-#define UNSUPPORTED_RETRY_TICKS 10
-
-static void tunnel_check_timer(struct frr_event *ev);
+#define UNSUPPORTED_RETRY_S 10
 
 const char *tunnel_check_str(enum tunnel_check check)
 {
@@ -137,13 +136,6 @@ void tunnel_notify(struct tunnel *tun)
 
 /* -------- checks -------- */
 
-static void tunnel_rearm(struct tunnel *tun)
-{
-	EVENT_OFF(tun->t_check);
-	event_add_timer(tunnel_loop, tunnel_check_timer, tun, CHECK_INTERVAL_S,
-			&tun->t_check);
-}
-
 static void tunnel_create(struct tunnel *tun)
 {
 	struct tunnel_status *st = &tun->status;
@@ -153,8 +145,8 @@ static void tunnel_create(struct tunnel *tun)
 	ret = tun->ops->create(tun);
 	if (ret < 0) {
 		tun->created = false;
-		tun->retry_ticks = ret == -EOPNOTSUPP ? UNSUPPORTED_RETRY_TICKS
-						      : 1;
+		tun->retry_s = ret == -EOPNOTSUPP ? UNSUPPORTED_RETRY_S
+						  : RETRY_S;
 		st->ifindex = 0;
 		st->datapath = "none";
 		st->datapath_error = true;
@@ -162,6 +154,7 @@ static void tunnel_create(struct tunnel *tun)
 		return;
 	}
 	tun->created = true;
+	tun->retry_s = RETRY_S;
 	st->datapath = tun->ops->name;
 	st->datapath_error = false;
 }
@@ -190,36 +183,36 @@ static bool repair_at_once(const struct tunnel *tun)
 		tunnel_now_us() - tun->repairs_since > REPAIR_INTERVAL_US);
 }
 
-static void tunnel_run(struct tunnel *tun, bool tick)
-{
-	enum tunnel_repair before = tun->repair;
+static void tunnel_run(struct tunnel *tun, bool retry);
 
-	if (!tun->created && tick && tun->retry_ticks-- <= 1)
+static void tunnel_retry(struct frr_event *ev)
+{
+	tunnel_run(EVENT_ARG(ev), true);
+}
+
+/* retry: a second has passed since something was found wrong */
+static void tunnel_run(struct tunnel *tun, bool retry)
+{
+	if (!tun->created && retry)
 		tunnel_create(tun);
 	if (tun->created) {
 		tun->repair = TUNNEL_REPAIR_NONE;
 		tun->ops->check(tun);
 		if (repair_at_once(tun) ||
-		    (tick && tun->repair != TUNNEL_REPAIR_NONE &&
-		     before != TUNNEL_REPAIR_NONE))
+		    (retry && tun->repair != TUNNEL_REPAIR_NONE))
 			tunnel_repair(tun);
 		else if (tun->repair == TUNNEL_REPAIR_NONE)
 			tun->status.datapath_error = false;
 	}
-	/* the failure has its whole second before the repair */
-	if (tun->repair != TUNNEL_REPAIR_NONE && before == TUNNEL_REPAIR_NONE)
-		tunnel_rearm(tun);
+	/* a failure has its whole second before the repair; a timer that runs
+	 * already goes on */
+	if (!tun->created || tun->repair != TUNNEL_REPAIR_NONE)
+		event_add_timer(tunnel_loop, tunnel_retry, tun, tun->retry_s,
+				&tun->t_retry);
+	else
+		EVENT_OFF(tun->t_retry);
 	selftest_update(tun);
 	tunnel_notify(tun);
-}
-
-static void tunnel_check_timer(struct frr_event *ev)
-{
-	struct tunnel *tun = EVENT_ARG(ev);
-
-	event_add_timer(tunnel_loop, tunnel_check_timer, tun, CHECK_INTERVAL_S,
-			&tun->t_check);
-	tunnel_run(tun, true);
 }
 
 static bool tunnel_any_created(void)
@@ -261,6 +254,7 @@ static void tunnel_tick(struct frr_event *ev)
 		tunnel_route_scan();
 		tunnel_transit_update(true);
 	}
+	tunnel_check_all();
 }
 
 /* -------- drain -------- */
@@ -369,7 +363,6 @@ struct tunnel *tunnel_new(const struct tunnel_ops *ops,
 void tunnel_start(struct tunnel *tun)
 {
 	tun->started = true;
-	tunnel_rearm(tun);
 	if (init_error < 0) {
 		tunnel_fail(tun, init_error, "netlink can't be used");
 		tun->status.datapath_error = true;
@@ -422,7 +415,7 @@ void tunnel_update(struct tunnel *tun, const struct tunnel_params *params)
 	tun->repair = TUNNEL_REPAIR_NONE;
 	if (!proven)
 		selftest_reset(tun);
-	tunnel_rearm(tun);
+	EVENT_OFF(tun->t_retry);
 	/* create is idempotent: it brings about what differs */
 	tunnel_create(tun);
 	tunnel_run(tun, false);
@@ -436,7 +429,7 @@ void tunnel_delete(struct tunnel **tunp)
 	if (!tun)
 		return;
 	*tunp = NULL;
-	EVENT_OFF(tun->t_check);
+	EVENT_OFF(tun->t_retry);
 	EVENT_OFF(tun->t_notify);
 	drain_end(tun);
 	selftest_unregister(tun);
@@ -566,7 +559,7 @@ void tunnel_fini(void)
 
 	/* what is left here stays in the kernel for the next run */
 	while ((tun = tunnels_pop(tunnels))) {
-		EVENT_OFF(tun->t_check);
+		EVENT_OFF(tun->t_retry);
 		EVENT_OFF(tun->t_notify);
 		EVENT_OFF(tun->t_drain);
 		selftest_unregister(tun);

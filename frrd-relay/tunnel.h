@@ -123,7 +123,7 @@ struct tunnel {
 	struct tunnel_status status;
 	bool started;
 	bool created; /* create has succeeded and remove was not called */
-	int retry_ticks; /* seconds until create is tried again */
+	int retry_s;  /* seconds until a create or repair is tried again */
 	enum tunnel_repair repair; /* set by ops->check */
 	/* repairs at once in the second that began at repairs_since */
 	unsigned int repairs;
@@ -133,7 +133,7 @@ struct tunnel {
 	 * operation) whenever `status` changed */
 	void (*changed)(struct tunnel *tun, void *arg);
 	void *arg;
-	struct frr_event *t_check;
+	struct frr_event *t_retry;
 	struct frr_event *t_notify;
 	struct frr_event *t_drain;
 	struct prefix_ipv6 drain[TUNNEL_DRAIN_MAX];

@@ -79,6 +79,8 @@ struct kern_link *kern_link_by_name(const char *name);
 struct kern_link *kern_link_by_index(ifindex_t ifindex);
 struct kern_link *kern_link_next(struct kern_link *link); /* NULL: first */
 struct kern_addr *kern_addr_next(struct kern_addr *addr); /* NULL: first */
+/* The first not below p in the order family, address, prefix length. */
+struct kern_addr *kern_addr_from(const struct prefix *p);
 /* The address on that interface; ifindex 0: on any interface that is up. */
 const struct kern_addr *kern_addr_find(const struct prefix *p,
 				       ifindex_t ifindex);
@@ -112,6 +114,9 @@ void tunnel_netlink_fini(void);
  */
 int kern_talk(struct nl_msg *msg, void (*cb)(struct nlmsghdr *nlh, void *arg),
 	      void *arg);
+/* The same to nfnetlink. */
+int kern_talk_nf(struct nl_msg *msg,
+		 void (*cb)(struct nlmsghdr *nlh, void *arg), void *arg);
 /* What the kernel added to the last error in words, "" when nothing. */
 const char *kern_error_text(void);
 

@@ -24,26 +24,26 @@
 /* largest part of a dump that the kernel sends at once, with room to spare */
 #define REPLY_SIZE 65536
 
-static struct nl_sock *request_sock;
+static struct nl_sock *request_sock, *nf_sock;
 static char request_error[80];
 static char reply[REPLY_SIZE] __attribute__((aligned(NLMSG_ALIGNTO)));
 
-int tunnel_netlink_init(void)
+static int request_open(struct nl_sock **sock, int protocol)
 {
-	int one = 1, ret = 0, fd;
+	int one = 1, ret = -ENOMEM, fd;
 
-	request_sock = nl_socket_alloc();
-	if (!request_sock)
+	*sock = nl_socket_alloc();
+	if (!*sock)
 		return -ENOMEM;
 	frr_with_privs (tunnel_privs) {
-		ret = nl_connect(request_sock, NETLINK_ROUTE);
+		ret = nl_connect(*sock, protocol);
 	}
 	if (ret < 0) {
-		nl_socket_free(request_sock);
-		request_sock = NULL;
-		return ret == -NLE_PERM ? -EPERM : -EIO;
+		nl_socket_free(*sock);
+		*sock = NULL;
+		return ret == -NLE_PERM ? -EPERM : -EPROTONOSUPPORT;
 	}
-	fd = nl_socket_get_fd(request_sock);
+	fd = nl_socket_get_fd(*sock);
 	/* all three are refinements: older kernels do without */
 	setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &one, sizeof(one));
 	setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &one, sizeof(one));
@@ -51,11 +51,19 @@ int tunnel_netlink_init(void)
 	return 0;
 }
 
+int tunnel_netlink_init(void)
+{
+	request_open(&nf_sock, NETLINK_NETFILTER); /* see tunnel_nft_init() */
+	return request_open(&request_sock, NETLINK_ROUTE);
+}
+
 void tunnel_netlink_fini(void)
 {
 	if (request_sock)
 		nl_socket_free(request_sock);
-	request_sock = NULL;
+	if (nf_sock)
+		nl_socket_free(nf_sock);
+	request_sock = nf_sock = NULL;
 }
 
 const char *kern_error_text(void)
@@ -83,11 +91,11 @@ static void request_take_text(const struct nlmsghdr *nlh)
 		nla_strlcpy(request_error, attr, sizeof(request_error));
 }
 
-static int request_receive(uint32_t seq,
+static int request_receive(struct nl_sock *sock, uint32_t seq,
 			   void (*cb)(struct nlmsghdr *nlh, void *arg),
 			   void *arg)
 {
-	int fd = nl_socket_get_fd(request_sock);
+	int fd = nl_socket_get_fd(sock);
 
 	for (;;) {
 		ssize_t len = recv(fd, reply, sizeof(reply), 0);
@@ -115,28 +123,40 @@ static int request_receive(uint32_t seq,
 	}
 }
 
-int kern_talk(struct nl_msg *msg, void (*cb)(struct nlmsghdr *nlh, void *arg),
-	      void *arg)
+static int request_talk(struct nl_sock *sock, struct nl_msg *msg,
+			void (*cb)(struct nlmsghdr *nlh, void *arg), void *arg)
 {
 	int ret = -EIO;
 
 	if (!msg)
 		return -ENOMEM;
 	request_error[0] = '\0';
-	if (!request_sock) {
+	if (!sock) {
 		nlmsg_free(msg);
 		return -ENOTCONN;
 	}
 	/* the kernel wants the capability at the time of the request too */
 	frr_with_privs (tunnel_privs) {
-		ret = nl_send_auto(request_sock, msg);
+		ret = nl_send_auto(sock, msg);
 	}
 	if (ret < 0)
 		ret = ret == -NLE_PERM ? -EPERM : -EIO;
 	else
-		ret = request_receive(nlmsg_hdr(msg)->nlmsg_seq, cb, arg);
+		ret = request_receive(sock, nlmsg_hdr(msg)->nlmsg_seq, cb, arg);
 	nlmsg_free(msg);
 	return ret;
+}
+
+int kern_talk(struct nl_msg *msg, void (*cb)(struct nlmsghdr *nlh, void *arg),
+	      void *arg)
+{
+	return request_talk(request_sock, msg, cb, arg);
+}
+
+int kern_talk_nf(struct nl_msg *msg,
+		 void (*cb)(struct nlmsghdr *nlh, void *arg), void *arg)
+{
+	return request_talk(nf_sock, msg, cb, arg);
 }
 
 static struct nl_msg *link_request(int type, int flags, ifindex_t ifindex,

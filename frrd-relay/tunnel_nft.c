@@ -74,57 +74,26 @@ static char event_buf[65536] __attribute__((aligned(NLMSG_ALIGNTO)));
 
 /* -------- counters -------- */
 
+/* the sets whose elements count (tunnel_nft_text.c) */
+enum counted_set {
+	COUNTED_PROBE_IN,
+	COUNTED_PROBE_OUT,
+	COUNTED_RECEIVE_ONLY,
+	COUNTED_TRANSMIT_ONLY,
+};
+
+static const char *const counted_name[] = {
+	[COUNTED_PROBE_IN] = "probe_in",
+	[COUNTED_PROBE_OUT] = "probe_out",
+	[COUNTED_RECEIVE_ONLY] = "receive_only",
+	[COUNTED_TRANSMIT_ONLY] = "transmit_only",
+};
+
 static struct nft_entry *entry_find(struct in_addr source)
 {
 	struct nft_entry ref = { .relay.source = source };
 
 	return nft_entries_find(entries, &ref);
-}
-
-static struct nft_entry *entry_of_json(struct json_object *val)
-{
-	struct json_object *list;
-	struct in_addr addr;
-
-	/* an address, or a pair of them whose second is the relay's */
-	if (json_object_object_get_ex(val, "concat", &list))
-		val = json_object_array_get_idx(list, 1);
-	if (!val || inet_pton(AF_INET, json_object_get_string(val), &addr) != 1)
-		return NULL;
-	return entry_find(addr);
-}
-
-static void counters_of_set(struct json_object *set)
-{
-	struct json_object *name, *elems, *elem, *val, *counter, *packets;
-	struct nft_entry *ent;
-	uint64_t n;
-
-	if (!json_object_object_get_ex(set, "name", &name) ||
-	    !json_object_object_get_ex(set, "elem", &elems))
-		return;
-	for (size_t i = 0; i < json_object_array_length(elems); i++) {
-		if (!json_object_object_get_ex(
-			    json_object_array_get_idx(elems, i), "elem",
-			    &elem) ||
-		    !json_object_object_get_ex(elem, "val", &val) ||
-		    !json_object_object_get_ex(elem, "counter", &counter) ||
-		    !json_object_object_get_ex(counter, "packets", &packets))
-			continue;
-		ent = entry_of_json(val);
-		if (!ent)
-			continue;
-		n = json_object_get_int64(packets);
-		if (strmatch(json_object_get_string(name), "probe_in"))
-			ent->live.probes_in = n;
-		else if (strmatch(json_object_get_string(name), "probe_out"))
-			ent->live.probes_out = n;
-		else if (strmatch(json_object_get_string(name),
-				  "receive_only") ||
-			 strmatch(json_object_get_string(name),
-				  "transmit_only"))
-			ent->live.direction = n;
-	}
 }
 
 static int nft_run(const char *text)
@@ -139,25 +108,87 @@ static int nft_run(const char *text)
 	return ret;
 }
 
+/* Where an element's counter belongs, by its set. */
+static uint64_t *counter_slot(enum counted_set set, const struct nlattr *key)
+{
+	struct in_addr addr;
+	struct nft_entry *ent;
+
+	/* an address, or a pair of them whose second is the relay's */
+	if (nla_len(key) < (int)sizeof(addr))
+		return NULL;
+	memcpy(&addr, (char *)nla_data(key) + nla_len(key) - sizeof(addr),
+	       sizeof(addr));
+	ent = entry_find(addr);
+	if (!ent)
+		return NULL;
+	switch (set) {
+	case COUNTED_PROBE_IN:
+		return &ent->live.probes_in;
+	case COUNTED_PROBE_OUT:
+		return &ent->live.probes_out;
+	case COUNTED_RECEIVE_ONLY:
+	case COUNTED_TRANSMIT_ONLY:
+		return &ent->live.direction;
+	}
+	return NULL;
+}
+
+static struct nlattr *find_in(struct nlattr *nest, int type)
+{
+	return nest ? nla_find(nla_data(nest), nla_len(nest), type) : NULL;
+}
+
+/* An element: { key { value }, expression { data { packets } } } */
+static void counter_of_element(enum counted_set set, struct nlattr *elem)
+{
+	struct nlattr *key, *packets;
+	uint64_t *slot, n;
+
+	key = find_in(find_in(elem, NFTA_SET_ELEM_KEY), NFTA_DATA_VALUE);
+	packets = find_in(find_in(find_in(elem, NFTA_SET_ELEM_EXPR),
+				  NFTA_EXPR_DATA),
+			  NFTA_COUNTER_PACKETS);
+	slot = key && packets ? counter_slot(set, key) : NULL;
+	if (!slot || nla_len(packets) < (int)sizeof(n))
+		return;
+	memcpy(&n, nla_data(packets), sizeof(n));
+	*slot = be64toh(n);
+}
+
+static void counters_cb(struct nlmsghdr *nlh, void *arg)
+{
+	const enum counted_set *set = arg;
+	struct nlattr *list, *elem;
+	int left;
+
+	list = nlmsg_find_attr(nlh, sizeof(struct nfgenmsg),
+			       NFTA_SET_ELEM_LIST_ELEMENTS);
+	if (!list)
+		return;
+	nla_for_each_nested (elem, list, left)
+		counter_of_element(*set, elem);
+}
+
 static void counters_read(void)
 {
-	struct json_object *root, *list, *set;
+	struct nfgenmsg nfg = { .nfgen_family = NFPROTO_IPV4 };
+	struct nl_msg *msg;
 
 	counters_read_at = tunnel_now_us();
 	if (!ctx || !table_present || hold_back)
 		return;
-	nft_ctx_output_set_flags(ctx, NFT_CTX_OUTPUT_JSON);
-	root = nft_run("list table ip " TABLE) == 0
-		       ? json_tokener_parse(nft_ctx_get_output_buffer(ctx))
-		       : NULL;
-	nft_ctx_output_set_flags(ctx, 0);
-	if (root && json_object_object_get_ex(root, "nftables", &list))
-		for (size_t i = 0; i < json_object_array_length(list); i++)
-			if (json_object_object_get_ex(
-				    json_object_array_get_idx(list, i), "set",
-				    &set))
-				counters_of_set(set);
-	json_object_put(root);
+	for (enum counted_set set = 0; set < array_size(counted_name); set++) {
+		msg = nlmsg_alloc_simple(NFNL_SUBSYS_NFTABLES << 8 |
+						 NFT_MSG_GETSETELEM,
+					 NLM_F_DUMP);
+		if (!msg)
+			return;
+		nlmsg_append(msg, &nfg, sizeof(nfg), NLMSG_ALIGNTO);
+		nla_put_string(msg, NFTA_SET_ELEM_LIST_TABLE, TABLE);
+		nla_put_string(msg, NFTA_SET_ELEM_LIST_SET, counted_name[set]);
+		kern_talk_nf(msg, counters_cb, &set);
+	}
 }
 
 void tunnel_nft_counters(struct in_addr source, struct nft_relay_counters *out)
@@ -200,21 +231,14 @@ static void nft_take_error(void)
 		 (int)(end - text), text);
 }
 
-/* One message of nftables: a generation's number, or whether it is about our
- * table. */
-static bool nft_message(struct nlmsghdr *nlh, uint32_t *gen)
+static bool nft_is_ours(struct nlmsghdr *nlh)
 {
 	const struct nfgenmsg *nfg = nlmsg_data(nlh);
 	struct nlattr *attr;
 
-	if (NFNL_SUBSYS_ID(nlh->nlmsg_type) != NFNL_SUBSYS_NFTABLES)
+	if (NFNL_SUBSYS_ID(nlh->nlmsg_type) != NFNL_SUBSYS_NFTABLES ||
+	    NFNL_MSG_TYPE(nlh->nlmsg_type) == NFT_MSG_NEWGEN)
 		return false;
-	if (NFNL_MSG_TYPE(nlh->nlmsg_type) == NFT_MSG_NEWGEN) {
-		attr = nlmsg_find_attr(nlh, sizeof(*nfg), NFTA_GEN_ID);
-		if (attr)
-			*gen = ntohl(nla_get_u32(attr));
-		return false;
-	}
 	/* attribute 1 is the table's name in every object */
 	attr = nlmsg_find_attr(nlh, sizeof(*nfg), NFTA_TABLE_NAME);
 	return nfg->nfgen_family == NFPROTO_IPV4 && attr &&
@@ -222,7 +246,7 @@ static bool nft_message(struct nlmsghdr *nlh, uint32_t *gen)
 }
 
 /* Takes in what changed in nftables; says whether our table was touched. */
-static bool nft_receive(uint32_t *gen)
+static bool nft_receive(void)
 {
 	bool ours = false;
 
@@ -240,30 +264,31 @@ static bool nft_receive(uint32_t *gen)
 		if (len <= 0)
 			return ours;
 		for (; NLMSG_OK(nlh, len); nlh = NLMSG_NEXT(nlh, len))
-			ours |= nft_message(nlh, gen);
+			ours |= nft_is_ours(nlh);
 	}
+}
+
+static void generation_cb(struct nlmsghdr *nlh, void *arg)
+{
+	struct nlattr *attr = nlmsg_find_attr(nlh, sizeof(struct nfgenmsg),
+					      NFTA_GEN_ID);
+
+	if (attr)
+		*(uint32_t *)arg = ntohl(nla_get_u32(attr));
 }
 
 /* The number of the last transaction; 0 when it can't be told. */
 static uint32_t nft_generation(void)
 {
-	struct {
-		struct nlmsghdr nlh;
-		struct nfgenmsg nfg;
-	} req = {
-		.nlh.nlmsg_len = sizeof(req),
-		.nlh.nlmsg_type = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN,
-		.nlh.nlmsg_flags = NLM_F_REQUEST,
-		.nfg.nfgen_family = AF_UNSPEC,
-	};
-	ssize_t sent = -1;
+	struct nfgenmsg nfg = { .nfgen_family = AF_UNSPEC };
+	struct nl_msg *msg = nlmsg_alloc_simple(
+		NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN, NLM_F_ACK);
 	uint32_t gen = 0;
 
-	frr_with_privs (tunnel_privs) {
-		sent = send(event_fd, &req, sizeof(req), 0);
-	}
-	if (sent == sizeof(req))
-		nft_receive(&gen); /* the kernel has answered by now */
+	if (!msg)
+		return 0;
+	nlmsg_append(msg, &nfg, sizeof(nfg), NLMSG_ALIGNTO);
+	kern_talk_nf(msg, generation_cb, &gen);
 	return gen;
 }
 
@@ -289,7 +314,7 @@ static int nft_transaction(const char *text, bool *foreign)
 	int ret;
 
 	nft_membership(false);
-	nft_receive(&before); /* old news: what they are about is replaced */
+	nft_receive(); /* old news: what they are about is replaced */
 	before = nft_generation();
 	ret = nft_run(text);
 	nft_membership(true);
@@ -360,10 +385,8 @@ static void nft_schedule(void)
 
 static void nft_event(struct frr_event *ev)
 {
-	uint32_t gen;
-
 	event_add_read(tunnel_loop, nft_event, NULL, event_fd, &t_event);
-	if (!nft_receive(&gen) || hold_back ||
+	if (!nft_receive() || hold_back ||
 	    (nft_entries_count(entries) == 0 && !table_present))
 		return;
 	zlog_warn("nftables: someone else changed table ip " TABLE

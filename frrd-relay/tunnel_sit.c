@@ -368,14 +368,15 @@ static void sit_drop_addresses(struct tunnel *tun, ifindex_t ifindex)
  * (addrconf_sit_config), and with it a route for ::/96 into the tunnel. */
 const struct kern_addr *sit_compat_address(ifindex_t ifindex)
 {
-	struct kern_addr *ka = NULL;
+	struct prefix from = { .family = AF_INET6 };
+	struct kern_addr *ka;
 
-	while ((ka = kern_addr_next(ka)))
-		if (ka->ifindex == ifindex && ka->prefix.family == AF_INET6 &&
-		    ka->prefix.prefixlen == 96 &&
-		    ka->prefix.u.prefix6.s6_addr32[0] == 0 &&
-		    ka->prefix.u.prefix6.s6_addr32[1] == 0 &&
-		    ka->prefix.u.prefix6.s6_addr32[2] == 0)
+	for (ka = kern_addr_from(&from);
+	     ka && ka->prefix.u.prefix6.s6_addr32[0] == 0 &&
+	     ka->prefix.u.prefix6.s6_addr32[1] == 0 &&
+	     ka->prefix.u.prefix6.s6_addr32[2] == 0;
+	     ka = kern_addr_next(ka))
+		if (ka->ifindex == ifindex && ka->prefix.prefixlen == 96)
 			return ka;
 	return NULL;
 }

@@ -32,12 +32,14 @@ static int index_cmp(const struct kern_link *a, const struct kern_link *b)
 
 static int addr_cmp(const struct kern_addr *a, const struct kern_addr *b)
 {
-	int ret = prefix_cmp(&a->prefix, &b->prefix);
+	int ret = numcmp(a->prefix.family, b->prefix.family);
 
-	/* prefix_cmp() masks host bits, which matter here */
+	/* by address first: not prefix_cmp(), which masks host bits */
 	if (ret == 0)
 		ret = memcmp(&a->prefix.u.prefix, &b->prefix.u.prefix,
 			     prefix_blen(&a->prefix));
+	if (ret == 0)
+		ret = numcmp(a->prefix.prefixlen, b->prefix.prefixlen);
 	return ret ? ret : numcmp(a->ifindex, b->ifindex);
 }
 
@@ -103,6 +105,14 @@ struct kern_addr *kern_addr_next(struct kern_addr *addr)
 	return addr ? kern_addrs_next(addrs, addr) : kern_addrs_first(addrs);
 }
 
+struct kern_addr *kern_addr_from(const struct prefix *p)
+{
+	struct kern_addr ref = {};
+
+	prefix_copy(&ref.prefix, p);
+	return kern_addrs_find_gteq(addrs, &ref);
+}
+
 const struct tunnel_link *tunnel_link_lookup(const char *ifname)
 {
 	struct kern_link *link = kern_link_by_name(ifname);
@@ -139,12 +149,14 @@ const struct kern_addr *kern_addr_find(const struct prefix *p,
 
 ifindex_t kern_ipv4_owner(struct in_addr addr, ifindex_t other)
 {
-	struct kern_addr *ka = NULL;
+	struct prefix from = { .family = AF_INET, .u.prefix4 = addr };
+	struct kern_addr *ka;
 
-	while ((ka = kern_addr_next(ka)))
-		if (ka->prefix.family == AF_INET &&
-		    ka->prefix.u.prefix4.s_addr == addr.s_addr &&
-		    ka->ifindex != other && link_is_up(ka->ifindex))
+	for (ka = kern_addr_from(&from);
+	     ka && ka->prefix.family == AF_INET &&
+	     ka->prefix.u.prefix4.s_addr == addr.s_addr;
+	     ka = kern_addr_next(ka))
+		if (ka->ifindex != other && link_is_up(ka->ifindex))
 			return ka->ifindex;
 	return 0;
 }
