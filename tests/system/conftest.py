@@ -20,7 +20,8 @@ def pytest_collection_modifyitems(config, items):
         (out if wrong else keep).append(item)
     if out:
         config.hook.pytest_deselected(items=out)
-        items[:] = keep
+    # the longest first, so that no worker is left alone with it
+    items[:] = sorted(keep, key=lambda item: "random_walk" not in item.name)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -35,12 +36,15 @@ class Keeper:
     def __init__(self, make, sound):
         self.make, self.sound = make, sound
         self.lab = None
+        self.before = None
 
     def get(self):
         if self.lab is not None and not self.sound(self.lab):
             self.drop()
         if self.lab is None:
             self.lab = self.make()
+            # each test proves that it has left this state
+            self.before = kernel_state(self.lab.relay.ns)
         return self.lab
 
     def drop(self):
@@ -53,7 +57,7 @@ def alive(router, *daemons):
     return all(d in router.procs and router.procs[d].poll() is None for d in daemons)
 
 
-def finish(lab, router, before):
+def finish(router, before):
     """After a test: relayd ends, and nothing of it is left."""
     router.assert_sound()
     if "relayd" in router.procs:
@@ -77,17 +81,15 @@ def fresh_logs(router):
         (router.dir / f"relayd.{suffix}").unlink(missing_ok=True)
 
 
-def lent(keeper, router_of):
+def lent(keeper):
     """The life of one test in a kept lab."""
     lab = keeper.get()
-    router = router_of(lab)
-    fresh_logs(router)
-    before = kernel_state(router.ns)
-    lab.before = before
+    fresh_logs(lab.relay)
+    lab.before = keeper.before
     spoilt = True
     try:
         yield lab
-        finish(lab, router, before)
+        finish(lab.relay, keeper.before)
         spoilt = False
     finally:
         if spoilt:
@@ -120,7 +122,7 @@ def internet_keeper():
 @pytest.fixture
 def net(internet_keeper):
     """The internet of topology.py; zebra and bgpd run, relayd is started by the test (start_relayd)."""
-    yield from lent(internet_keeper, lambda lab: lab.relay)
+    yield from lent(internet_keeper)
 
 
 # ---- one router, without BGP
@@ -157,7 +159,7 @@ def box_keeper():
 
 @pytest.fixture
 def box(box_keeper):
-    yield from lent(box_keeper, lambda lab: lab.relay)
+    yield from lent(box_keeper)
 
 
 @pytest.fixture

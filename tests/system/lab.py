@@ -191,7 +191,7 @@ def kernel_state(ns):
                                     if not a["local"].startswith("fe80:"))
              for link in ns.ip_json("addr")}
     rules = sorted(clean(rule, ()) for fam in ("-4", "-6") for rule in ns.ip_json(fam, "rule"))
-    routes = sorted(clean(route, ("nhid", "expires", "flags", "pref"))
+    routes = sorted(clean(route, ("nhid", "nh_info", "expires", "flags", "pref"))
                     for fam in ("-4", "-6") for route in ns.ip_json(fam, "route", "show", "table", "all")
                     if not str(route.get("dst", "")).startswith(("fe80:", "ff00:", "multicast")))
     # handles and counters move by themselves

@@ -33,7 +33,7 @@ def test_forwarding_off(up, sysctl):
 # ------------------------------------------------------------------ self-test
 
 DROP_41 = "table ip operator { chain out { type filter hook output priority 0; ip protocol 41 drop; }; " \
-          "chain fwd { type filter hook forward priority 0; ip protocol 41 drop; }; }"
+          "chain through { type filter hook forward priority 0; ip protocol 41 drop; }; }"
 
 
 def drop_protocol_41(net):
@@ -143,10 +143,11 @@ def test_delay_up(net):
     assert 4 <= time.monotonic() - started
     # each return waits anew
     link_set(net.relay.ns, "r", False)
-    net.relay.wait_relay("r", "init", "delay-up")
+    net.relay.wait_relay("r", "down", "interface-down")
     back = time.monotonic()
+    link_set(net.relay.ns, "r", True)
     net.relay.wait_relay("r", "up")
-    assert time.monotonic() - back > 2.5
+    assert time.monotonic() - back >= 4
 
 
 def test_maintenance_drains_then_rests(up):
@@ -155,8 +156,8 @@ def test_maintenance_drains_then_rests(up):
     with BgpSniffer(up.net, "rl") as wire:
         began = time.time()
         up.relay.configure("relay r", "maintenance")
-        data = up.relay.wait_relay("r", "draining", "maintenance")
-        assert not any(r["installed"] for r in data["routes"])
+        up.relay.wait_relay("r", "draining", "maintenance")
+        wait_for(lambda: not any(r["installed"] for r in up.relay.relay_json("r")["routes"]), 10, "not installed")
         wait_for(lambda: all(wire.withdrawn(p, began) for p in ANYCAST), 20, "withdrawn")
         up.relay.wait_relay("r", "maintenance", "maintenance")
         assert time.time() - began >= 3

@@ -131,7 +131,9 @@ def test_zebra_restarts(up, how):
     up.relay.start("zebra")
     up.relay.wait_relay("r", "up")
     up.relay.wait_rib(ANYCAST)
-    up.wait_established()
+    # watchfrr restarts bgpd as well; by itself it would come back after 10 s
+    up.relay.stop("bgpd")
+    up.start_bgpd()
     up.bird.wait_routes(ANYCAST)
     assert ifindex(up.relay.ns, "r") == index
     assert ping(up.h6, H64_6) and ping(up.h64, H6, source=H64_6)

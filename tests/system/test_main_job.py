@@ -39,10 +39,9 @@ def test_packets_are_6to4_on_the_wire(up):
     """Outer addresses: the host's own, and the anycast address."""
     with Sniffer(up.net, "rl") as wire:
         assert ping(up.h6, H64_6)
-        sent = wire.tunnelled(src=RELAY_ADDR, dst=H64, outgoing=False)
-        received = wire.tunnelled(src=H64, dst=RELAY_ADDR, outgoing=True)
-    assert [p for p in sent if (p.inner.src, p.inner.dst) == (H6, H64_6)]
-    assert [p for p in received if (p.inner.src, p.inner.dst) == (H64_6, H6)]
+        for outer, inner, outgoing in (((RELAY_ADDR, H64), (H6, H64_6), False), ((H64, RELAY_ADDR), (H64_6, H6), True)):
+            wire.wait(lambda p: p.inner and (p.src, p.dst) == outer and (p.inner.src, p.inner.dst) == inner
+                      and p.outgoing == outgoing, f"{outer} around {inner}")
 
 
 def test_no_relay_no_traffic(net):
@@ -69,6 +68,10 @@ def test_fault_withdraws_and_mending_brings_back(up, fault):
         if fault == "relayd killed":
             up.bird.wait_routes(absent=ANYCAST)
             up.relay.start("relayd", config=config)
+        elif fault == "interface set down":
+            # an operator's decision: reported, not undone
+            up.relay.wait_relay("r", "down", "interface-down")
+            link_set(up.relay.ns, "r", True)
         wait_for(lambda: all(wire.announced(p, wire.withdrawn(p, broken)) for p in ANYCAST), 60, "both are back")
     up.relay.wait_relay("r", "up")
     up.bird.wait_routes(ANYCAST)
@@ -83,7 +86,6 @@ def test_fault_is_named_in_the_history(up, fault, reason):
     FAULTS[fault](up)
     wait_for(lambda: reason in [h["reason"] for h in up.relay.json("relayd", "show relay r history json")["r"]],
              20, f"history names {reason}")
-    up.relay.wait_relay("r", "up")
 
 
 def test_network_statement_with_import_check(up):

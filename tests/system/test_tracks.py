@@ -71,6 +71,7 @@ def test_route_that_cannot_be_used(rl):
     rl.configure("track 1 ip route 10.78.0.0/16 reachability")
     rl.configure("ip route 10.78.0.0/16 10.250.0.1", daemon="staticd")
     try:
+        rl.wait_track(1, "down")
         holds_for(lambda: rl.track_json(1)["state"] == "down", 1, "down")
     finally:
         rl.configure("no ip route 10.78.0.0/16 10.250.0.1", daemon="staticd")

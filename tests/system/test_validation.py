@@ -7,6 +7,8 @@ import pytest
 
 from lab import kernel_state, state_diff, the_line
 
+pytestmark = pytest.mark.xdist_group("validation")
+
 # what stands before each refused line
 BASE = """\
 track 1 interface eth0 line-protocol

@@ -11,6 +11,8 @@ import threading
 import time
 from dataclasses import dataclass, field
 
+from lab import wait_for
+
 SO_TIMESTAMPNS = 35
 ETH_P_ALL = 3
 ETH_P_IP = 0x0800
@@ -136,6 +138,10 @@ class Sniffer(threading.Thread):
                     when = sec + nsec / 1e9
             if addr[1] in (ETH_P_IP, ETH_P_IPV6):
                 self.on_packet(Packet.parse(data, when, addr[2] == PACKET_OUTGOING))
+
+    def wait(self, match, what, timeout=10):
+        """Packets for which match() holds, as soon as there is one."""
+        return wait_for(lambda: [p for p in list(self.packets) if match(p)], timeout, what)
 
     def tunnelled(self, **want):
         """Protocol 41 packets whose outer attributes are as wanted."""
@@ -334,27 +340,21 @@ class Flow(threading.Thread):
         end = time.monotonic() + settle
         while len(self.seen) < self.sent and time.monotonic() < end:
             time.sleep(0.02)
-        self.receiving = False
+        self.close()
+        return [n for n in range(self.sent) if n not in self.seen]
+
+    def close(self):
+        self.sending = self.receiving = False
+        self.join(10)
         self.receiver.join(5)
         self.tx.close()
         self.rx.close()
-        return [n for n in range(self.sent) if n not in self.seen]
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        self.sending = self.receiving = False
-
-    def outage(self, lost):
-        """Longest run of lost packets, in seconds."""
-        worst = run = 0
-        previous = None
-        for n in lost:
-            run = run + 1 if previous is not None and n == previous + 1 else 1
-            worst = max(worst, run)
-            previous = n
-        return worst / self.rate
+        self.close()
 
 
 # -------------------------------------------------- links, without a process
@@ -362,6 +362,7 @@ class Flow(threading.Thread):
 NLM_F_REQUEST, NLM_F_ACK = 1, 4
 RTM_NEWLINK, RTM_DELLINK, RTM_DELADDR = 16, 17, 21
 IFA_LOCAL = 2
+IFLA_MTU = 4
 IFF_UP = 1
 
 
@@ -372,6 +373,15 @@ def netlink(ns, kind, body):
         code = struct.unpack("=i", sock.recv(4096)[16:20])[0]
         if code:
             raise OSError(-code, os.strerror(-code))
+
+
+def link_events(ns, ifname, count):
+    """That many changes of an interface's MTU, each of which the kernel tells to all who listen."""
+    index = ifindex(ns, ifname)
+    with ns.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as sock:
+        for n in range(count):
+            body = struct.pack("=BxHiII", 0, 0, index, 0, 0) + struct.pack("=HHI", 8, IFLA_MTU, 1400 + n % 2)
+            sock.send(struct.pack("=IHHII", 16 + len(body), RTM_NEWLINK, NLM_F_REQUEST, 1, 0) + body)
 
 
 def ifindex(ns, ifname):
