@@ -492,7 +492,7 @@ int tunnel_nft_init(void)
 	if (ret < 0) {
 		/* a kernel without nfnetlink: sit works, with less */
 		snprintf(nft_error, sizeof(nft_error),
-			 "kernel has no nftables: %s", safe_strerror(-ret));
+			 "nftables socket: %s", safe_strerror(-ret));
 		zlog_warn("%s", nft_error);
 		return ret;
 	}

@@ -439,10 +439,10 @@ static int sit_apply(struct tunnel *tun, bool bring_up)
 	ifindex_t ifindex;
 	int ret;
 
-	sit_rules(tun);
 	ret = sit_have_device(tun);
 	if (ret < 0)
 		return ret;
+	sit_rules(tun);
 	bring_up = bring_up || ret == 1;
 	link = kern_link_by_name(p->ifname);
 	if (!link)

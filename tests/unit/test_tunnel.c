@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The parts of the tunnel floor that need no kernel: the journal's lines and
+ * file, the nftables text, the self-test's probe. */
+#include <zebra.h>
+
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "memory.h"
+
+#include "relay_debug.h"
+#include "relay_memory.h"
+#include "selftest.h"
+#include "tunnel_journal.h"
+#include "tunnel_kernel.h"
+
+DEFINE_MGROUP(RELAYD, "relayd");
+
+/* what librelay.a wants of relayd's main() */
+struct debug relay_dbg_tunnel;
+
+/* ---------------------------------------------------------------- journal */
+
+static void test_journal_lines(void **state)
+{
+	static const struct {
+		const char *line;
+		bool ok, add;
+		enum journal_kind kind;
+		const char *key, *value;
+	} cases[] = {
+		{ "+ interface tokyo tokyo made .", true, true,
+		  JOURNAL_INTERFACE, "tokyo", "tokyo made" },
+		{ "+ address tokyo,192.88.99.1/32 - .", true, true,
+		  JOURNAL_ADDRESS, "tokyo,192.88.99.1/32", "-" },
+		{ "+ sysctl net/ipv4/conf/eth0/rp_filter 1 2 .", true, true,
+		  JOURNAL_SYSCTL, "net/ipv4/conf/eth0/rp_filter", "1 2" },
+		{ "- table frr-relay", true, false, JOURNAL_TABLE, "frr-relay",
+		  "" },
+		/* torn at every point that could be mistaken */
+		{ "+ sysctl net/ipv4/conf/eth0/rp_filter 1 2", false },
+		{ "+ sysctl net/ipv4/conf/eth0/rp_filter 1", false },
+		{ "+ sysctl net/ipv4/conf/eth0/rp_filter", false },
+		{ "+ sysctl", false },
+		{ "+", false },
+		{ "", false },
+		{ "- interface x y", false },
+		{ "+ nonsense x y .", false },
+		{ "* interface x y .", false },
+		{ "+ interface  y .", false },
+		{ "+ interface x  .", false },
+		{ "+ interface x .", false },
+	};
+
+	for (size_t i = 0; i < array_size(cases); i++) {
+		struct journal_entry ent = {};
+		bool add = false;
+
+		assert_int_equal(tunnel_journal_parse(cases[i].line, &add,
+						      &ent),
+				 cases[i].ok);
+		if (!cases[i].ok)
+			continue;
+		assert_int_equal(add, cases[i].add);
+		assert_int_equal(ent.kind, cases[i].kind);
+		assert_string_equal(ent.key, cases[i].key);
+		assert_string_equal(ent.value, cases[i].value);
+	}
+}
+
+static void test_journal_long_lines(void **state)
+{
+	char line[512];
+	struct journal_entry ent;
+	bool add;
+
+	/* a key and a value that do not fit are refused, never cut */
+	snprintf(line, sizeof(line), "+ sysctl %0*d 1 2 .", JOURNAL_KEY_LEN, 0);
+	assert_false(tunnel_journal_parse(line, &add, &ent));
+	snprintf(line, sizeof(line), "+ sysctl k %0*d .", JOURNAL_VALUE_LEN, 0);
+	assert_false(tunnel_journal_parse(line, &add, &ent));
+	snprintf(line, sizeof(line), "+ sysctl k %0*d .", JOURNAL_VALUE_LEN - 1,
+		 0);
+	assert_true(tunnel_journal_parse(line, &add, &ent));
+}
+
+static char dir[] = "/tmp/test_tunnel.XXXXXX";
+
+static int dir_make(void **state)
+{
+	return mkdtemp(dir) ? 0 : -1;
+}
+
+static int dir_remove(void **state)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s/relayd.state", dir);
+	unlink(path);
+	return rmdir(dir);
+}
+
+static void journal_write(const char *text)
+{
+	char path[64];
+	FILE *fp;
+
+	snprintf(path, sizeof(path), "%s/relayd.state", dir);
+	fp = fopen(path, "a");
+	assert_non_null(fp);
+	fputs(text, fp);
+	fclose(fp);
+}
+
+static size_t journal_count(void)
+{
+	size_t n = 0;
+
+	for (struct journal_entry *ent = tunnel_journal_first(); ent;
+	     ent = tunnel_journal_next(ent))
+		n++;
+	return n;
+}
+
+static void test_journal_file(void **state)
+{
+	struct journal_entry *ent;
+
+	assert_int_equal(tunnel_journal_open(dir), 0);
+	assert_int_equal(journal_count(), 0);
+	assert_int_equal(tunnel_journal_add(JOURNAL_INTERFACE, "r1",
+					    "r1 creating"),
+			 0);
+	assert_int_equal(tunnel_journal_add(JOURNAL_INTERFACE, "r1", "r1 made"),
+			 0);
+	assert_int_equal(tunnel_journal_add(JOURNAL_TABLE, "frr-relay", "-"),
+			 0);
+	tunnel_journal_del(JOURNAL_TABLE, "frr-relay");
+	tunnel_journal_close();
+
+	/* killed in the middle of a line */
+	journal_write("+ sysctl net/ipv4/conf/eth0/acc");
+	assert_int_equal(tunnel_journal_open(dir), 0);
+	assert_int_equal(journal_count(), 1);
+	ent = tunnel_journal_find(JOURNAL_INTERFACE, "r1");
+	assert_non_null(ent);
+	assert_string_equal(ent->value, "r1 made");
+	assert_false(ent->adopted);
+
+	/* the file stays small however often things come and go */
+	for (unsigned int i = 0; i < 2000; i++) {
+		assert_int_equal(tunnel_journal_add(JOURNAL_SYSCTL, "a", "0 1"),
+				 0);
+		tunnel_journal_del(JOURNAL_SYSCTL, "a");
+	}
+	tunnel_journal_close();
+
+	char path[64];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/relayd.state", dir);
+	assert_int_equal(stat(path, &st), 0);
+	assert_true(st.st_size < 4096);
+
+	assert_int_equal(tunnel_journal_open(dir), 0);
+	assert_int_equal(journal_count(), 1);
+	tunnel_journal_close();
+}
+
+static void test_journal_no_dir(void **state)
+{
+	assert_int_equal(tunnel_journal_open("/nonexistent"), -ENOENT);
+	assert_true(tunnel_journal_add(JOURNAL_TABLE, "t", "-") < 0);
+	assert_null(tunnel_journal_find(JOURNAL_TABLE, "t"));
+	tunnel_journal_close();
+}
+
+/* --------------------------------------------------------------- nftables */
+
+static struct nft_relay relay(const char *source, const char *transmit,
+			      enum tunnel_direction direction)
+{
+	struct nft_relay r = { .direction = direction };
+
+	inet_pton(AF_INET, source, &r.source);
+	inet_pton(AF_INET, transmit, &r.transmit_source);
+	return r;
+}
+
+/* A set's or map's elements, "" when it has none. */
+static void elements(const char *text, const char *head, char *out, size_t len)
+{
+	const char *p = strstr(text, head), *end, *elem;
+
+	assert_non_null(p);
+	end = strstr(p, "\n\t}\n");
+	elem = strstr(p, "elements = { ");
+	out[0] = '\0';
+	if (!elem || elem > end)
+		return;
+	elem += strlen("elements = { ");
+	assert_true((size_t)(strchr(elem, '}') - elem) < len);
+	snprintf(out, len, "%.*s", (int)(strchr(elem, '}') - elem - 1), elem);
+}
+
+static void test_nft_text(void **state)
+{
+	struct nft_relay list[] = {
+		relay("192.88.99.1", "192.88.99.3", TUNNEL_DIR_BOTH),
+		relay("198.51.100.1", "198.51.100.1", TUNNEL_DIR_RECEIVE),
+		relay("198.51.100.2", "198.51.100.2", TUNNEL_DIR_TRANSMIT),
+	};
+	char *text = tunnel_nft_text(list, array_size(list)), got[256];
+	static const struct {
+		const char *head, *elements;
+	} sets[] = {
+		{ "set ours", "192.88.99.1, 192.88.99.3, 198.51.100.1, 198.51.100.2" },
+		{ "map transmit", "192.88.99.1 : 192.88.99.3" },
+		{ "set receive_only", "198.51.100.1" },
+		{ "set transmit_only", "198.51.100.2" },
+		{ "set probe_in", "192.88.99.1, 198.51.100.1, 198.51.100.2" },
+		{ "set probe_out",
+		  "192.88.99.1 . 192.88.99.1, 198.51.100.1 . 198.51.100.1, 198.51.100.2 . 198.51.100.2" },
+		{ "set looped",
+		  "192.88.99.3 . 192.88.99.1, 198.51.100.1 . 198.51.100.1, 198.51.100.2 . 198.51.100.2" },
+	};
+
+	for (size_t i = 0; i < array_size(sets); i++) {
+		elements(text, sets[i].head, got, sizeof(got));
+		assert_string_equal(got, sets[i].elements);
+	}
+	/* one transaction replaces what there is */
+	assert_ptr_equal(strstr(text, "add table ip frr-relay\n"
+				      "delete table ip frr-relay\n"
+				      "table ip frr-relay {\n"),
+			 text);
+	assert_string_equal(text + strlen(text) - 2, "}\n");
+	tunnel_nft_text_free(&text);
+	assert_null(text);
+}
+
+static void test_nft_text_empty(void **state)
+{
+	struct nft_relay one =
+		relay("192.88.99.1", "192.88.99.1", TUNNEL_DIR_BOTH);
+	char *text = tunnel_nft_text(&one, 1), got[64];
+
+	/* nft takes no empty list of elements */
+	assert_null(strstr(text, "{  }"));
+	assert_null(strstr(text, "{ }"));
+	elements(text, "map transmit", got, sizeof(got));
+	assert_string_equal(got, "");
+	tunnel_nft_text_free(&text);
+
+	text = tunnel_nft_text(NULL, 0);
+	assert_string_equal(text, "add table ip frr-relay\n"
+				  "delete table ip frr-relay\n");
+	tunnel_nft_text_free(&text);
+}
+
+static void test_nft_text_many(void **state)
+{
+	struct nft_relay list[1000];
+	char *text;
+
+	for (size_t i = 0; i < array_size(list); i++) {
+		char addr[INET_ADDRSTRLEN];
+
+		snprintf(addr, sizeof(addr), "10.1.%zu.%zu", i / 250,
+			 i % 250 + 1);
+		list[i] = relay(addr, "192.0.2.1", TUNNEL_DIR_BOTH);
+	}
+	text = tunnel_nft_text(list, array_size(list));
+	assert_non_null(strstr(text, "10.1.3.250 : 192.0.2.1 }"));
+	tunnel_nft_text_free(&text);
+}
+
+/* -------------------------------------------------------------- self-test */
+
+static const uint8_t nonce[8] = { 1, 2, 3, 4, 5, 6, 7, 8 };
+#define PROBE_SIZE (20 + SELFTEST_PROBE_LEN)
+
+/* What comes out of a relay for what went in: another outer source, one hop
+ * less. */
+static void probe_through(uint8_t *pkt)
+{
+	struct in_addr source;
+
+	inet_pton(AF_INET, "192.88.99.1", &source);
+	selftest_6to4_build(pkt, source, 7, 42, nonce);
+	memcpy(pkt + 12, &source, 4);
+	pkt[20 + 7]--;
+}
+
+static void test_probe_build(void **state)
+{
+	uint8_t pkt[PROBE_SIZE];
+	struct in_addr source;
+	struct in6_addr dst;
+	uint32_t sum = 0;
+	char text[INET6_ADDRSTRLEN];
+
+	inet_pton(AF_INET, "192.88.99.1", &source);
+	selftest_6to4_build(pkt, source, 7, 42, nonce);
+	inet_ntop(AF_INET, pkt + 12, text, sizeof(text));
+	assert_string_equal(text, "192.0.0.8"); /* RFC 7600 */
+	/* RFC 3964 section 5.2: 2002 addresses embed the outer ones */
+	assert_memory_equal(pkt + 20 + 8 + 2, pkt + 12, 4);
+	assert_memory_equal(pkt + 20 + 24 + 2, pkt + 16, 4);
+	selftest_6to4_target(source, &dst);
+	assert_memory_equal(pkt + 20 + 24, &dst, 16);
+
+	/* RFC 4443 section 2.3 */
+	for (size_t i = 20 + 8; i < PROBE_SIZE; i += 2)
+		sum += pkt[i] << 8 | pkt[i + 1];
+	sum += SELFTEST_PROBE_LEN - 40 + IPPROTO_ICMPV6;
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	assert_int_equal(sum, 0xffff);
+}
+
+static void test_probe_parse(void **state)
+{
+	uint8_t pkt[PROBE_SIZE], other[8] = {};
+	uint16_t id = 0;
+	uint32_t seq = 0;
+	struct in_addr source;
+
+	probe_through(pkt);
+	assert_true(selftest_6to4_parse(pkt, sizeof(pkt), nonce, &id, &seq));
+	assert_int_equal(id, 7);
+	assert_int_equal(seq, 42);
+	for (size_t len = 0; len < sizeof(pkt); len++)
+		assert_false(selftest_6to4_parse(pkt, len, nonce, &id, &seq));
+	/* another process's, or a guess */
+	assert_false(selftest_6to4_parse(pkt, sizeof(pkt), other, &id, &seq));
+	/* not forwarded */
+	pkt[20 + 7]++;
+	assert_false(selftest_6to4_parse(pkt, sizeof(pkt), nonce, &id, &seq));
+	/* on its way in */
+	inet_pton(AF_INET, "192.88.99.1", &source);
+	selftest_6to4_build(pkt, source, 7, 42, nonce);
+	pkt[20 + 7]--;
+	assert_false(selftest_6to4_parse(pkt, sizeof(pkt), nonce, &id, &seq));
+}
+
+static void test_probe_fields(void **state)
+{
+	/* octets whose change makes it no probe: version and length of IPv4,
+	 * protocol, IPv6 version, next header, target, type, nonce */
+	static const size_t octets[] = { 0, 9, 20, 26, 52, 59, 60, 68, 75 };
+	uint8_t pkt[PROBE_SIZE];
+	uint16_t id;
+	uint32_t seq;
+
+	for (size_t i = 0; i < array_size(octets); i++) {
+		probe_through(pkt);
+		pkt[octets[i]] ^= 0x11;
+		assert_false(selftest_6to4_parse(pkt, sizeof(pkt), nonce, &id,
+						 &seq));
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_journal_lines),
+		cmocka_unit_test(test_journal_long_lines),
+		cmocka_unit_test_setup_teardown(test_journal_file, dir_make,
+						dir_remove),
+		cmocka_unit_test(test_journal_no_dir),
+		cmocka_unit_test(test_nft_text),
+		cmocka_unit_test(test_nft_text_empty),
+		cmocka_unit_test(test_nft_text_many),
+		cmocka_unit_test(test_probe_build),
+		cmocka_unit_test(test_probe_parse),
+		cmocka_unit_test(test_probe_fields),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
