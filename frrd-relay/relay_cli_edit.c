@@ -132,6 +132,9 @@ int relay_cli_apply(struct vty *vty, const char *object)
 
 	if (frr_get_cli_mode() != FRR_CLI_CLASSIC)
 		return CMD_SUCCESS;
+	/* vtysh brackets a file; relayd's own is committed when it is closed */
+	if (vty->type == VTY_FILE)
+		vty->pending_allowed = 1;
 	if (vty->pending_allowed)
 		return nb_cli_apply_changes(vty, NULL);
 	return commit(vty);
