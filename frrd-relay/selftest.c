@@ -38,8 +38,8 @@
 #endif
 
 #define PROBE_INTERVAL_MS 1000
-#define PROBE_LOSSES_MAX  3
-#define PROBE_SLOTS	  20
+#define PROBE_LOSSES_MAX 3
+#define PROBE_SLOTS 20
 
 /* room for the probes of some thousand tunnels at once */
 #define CAPTURE_RCVBUF (8 * 1024 * 1024)
@@ -173,8 +173,8 @@ bool selftest_6to4_parse(const uint8_t *pkt, size_t len, const uint8_t key[8],
 int selftest_6to4_send(struct tunnel *tun, uint32_t seq)
 {
 	uint8_t pkt[OUTER_LEN + SELFTEST_PROBE_LEN];
-	struct sockaddr_in to = { .sin_family = AF_INET,
-				  .sin_addr = tun->params.source };
+	struct sockaddr_in to = {.sin_family = AF_INET,
+				 .sin_addr = tun->params.source};
 
 	if (raw_fd < 0)
 		return sockets_error;
@@ -214,7 +214,8 @@ static int capture_open(void)
 		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 9),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PROTO_IPV6, 0, 7),
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 12),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ntohl(probe_source()), 5, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ntohl(probe_source()), 5,
+			 0),
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, OUTER_LEN + 32),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TARGET_MAGIC_HI, 0, 3),
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, OUTER_LEN + 36),
@@ -222,10 +223,10 @@ static int capture_open(void)
 		BPF_STMT(BPF_RET | BPF_K, 256),
 		BPF_STMT(BPF_RET | BPF_K, 0),
 	};
-	struct sock_fprog prog = { .len = array_size(code), .filter = code };
-	struct sockaddr_ll ll = { .sll_family = AF_PACKET,
-				  .sll_protocol = htons(ETH_P_IP),
-				  .sll_ifindex = if_nametoindex("lo") };
+	struct sock_fprog prog = {.len = array_size(code), .filter = code};
+	struct sockaddr_ll ll = {.sll_family = AF_PACKET,
+				 .sll_protocol = htons(ETH_P_IP),
+				 .sll_ifindex = if_nametoindex("lo")};
 	int one = 1, size = CAPTURE_RCVBUF, fd;
 
 	if (!ll.sll_ifindex)
@@ -237,8 +238,8 @@ static int capture_open(void)
 	/* what goes out on lo comes in again; once is enough */
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
 	setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof(one));
-	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog,
-		       sizeof(prog)) < 0 ||
+	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) <
+		    0 ||
 	    bind(fd, (struct sockaddr *)&ll, sizeof(ll)) < 0) {
 		int err = -errno;
 
@@ -255,9 +256,9 @@ int selftest_init(void)
 		return sockets_error;
 	}
 	frr_with_privs (tunnel_privs) {
-		raw_fd = socket(AF_INET,
-				SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
-				IPPROTO_RAW);
+		raw_fd =
+			socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
+			       IPPROTO_RAW);
 		sockets_error = raw_fd < 0 ? -errno : 0;
 		if (raw_fd >= 0) {
 			capture_fd = capture_open();
@@ -297,8 +298,8 @@ void selftest_register(struct tunnel *tun)
 		by_id[last_id] = tun;
 		break;
 	}
-	tun->status.self_test = tun->params.self_test ? TUNNEL_CHECK_PENDING
-						      : TUNNEL_CHECK_OFF;
+	tun->status.self_test =
+		tun->params.self_test ? TUNNEL_CHECK_PENDING : TUNNEL_CHECK_OFF;
 }
 
 void selftest_unregister(struct tunnel *tun)
@@ -313,8 +314,8 @@ void selftest_reset(struct tunnel *tun)
 	tun->st_waiting = false;
 	tun->st_lost = 0;
 	tun->st_detail[0] = '\0';
-	tun->status.self_test = tun->params.self_test ? TUNNEL_CHECK_PENDING
-						      : TUNNEL_CHECK_OFF;
+	tun->status.self_test =
+		tun->params.self_test ? TUNNEL_CHECK_PENDING : TUNNEL_CHECK_OFF;
 }
 
 static void selftest_failed(struct tunnel *tun)
@@ -352,7 +353,8 @@ static void selftest_describe_loss(struct tunnel *tun)
 static long selftest_wait_ms(const struct tunnel *tun)
 {
 	long now = tunnel_now_us() / 1000 % PROBE_INTERVAL_MS;
-	long slot = tun->st_id % PROBE_SLOTS * (PROBE_INTERVAL_MS / PROBE_SLOTS);
+	long slot =
+		tun->st_id % PROBE_SLOTS * (PROBE_INTERVAL_MS / PROBE_SLOTS);
 	long wait = (slot - now + PROBE_INTERVAL_MS) % PROBE_INTERVAL_MS;
 
 	/* never much less than a second: a loss is a matter of a second */

@@ -37,7 +37,7 @@ int selftest_6to4_send(struct tunnel *tun, uint32_t seq);
 void selftest_6to4_build(uint8_t *pkt, struct in_addr source, uint16_t id,
 			 uint32_t seq, const uint8_t nonce[8]);
 /* Pure: true when pkt, an IPv4 packet, is a probe that went through a relay. */
-bool selftest_6to4_parse(const uint8_t *pkt, size_t len,
-			 const uint8_t nonce[8], uint16_t *id, uint32_t *seq);
+bool selftest_6to4_parse(const uint8_t *pkt, size_t len, const uint8_t nonce[8],
+			 uint16_t *id, uint32_t *seq);
 
 #endif /* _RELAY_SELFTEST_H */

@@ -32,11 +32,11 @@ static struct frr_event *t_tick;
 static unsigned int ticks;
 static int init_error;
 
-#define CHECK_INTERVAL_S   1
-#define RETRY_S		   1
-#define ROUTE_SCAN_TICKS   5
+#define CHECK_INTERVAL_S 1
+#define RETRY_S 1
+#define ROUTE_SCAN_TICKS 5
 #define REPAIR_INTERVAL_US 1000000
-#define REPAIRS_MAX	   5
+#define REPAIRS_MAX 5
 /* What the kernel does not know it will hardly learn within a second. */
 #define UNSUPPORTED_RETRY_S 10
 
@@ -145,8 +145,8 @@ static void tunnel_create(struct tunnel *tun)
 	ret = tun->ops->create(tun);
 	if (ret < 0) {
 		tun->created = false;
-		tun->retry_s = ret == -EOPNOTSUPP ? UNSUPPORTED_RETRY_S
-						  : RETRY_S;
+		tun->retry_s =
+			ret == -EOPNOTSUPP ? UNSUPPORTED_RETRY_S : RETRY_S;
 		st->ifindex = 0;
 		st->datapath = "none";
 		st->datapath_error = true;
@@ -370,7 +370,7 @@ void tunnel_start(struct tunnel *tun)
 		tunnel_notify(tun);
 		return;
 	}
-	if (tunnel_route_uplinks(AF_INET, &(size_t){ 0 }) && ticks == 0)
+	if (tunnel_route_uplinks(AF_INET, &(size_t){0}) && ticks == 0)
 		tunnel_route_scan();
 	tunnel_run(tun, true);
 	tunnel_transit_update(tunnel_any_created());
@@ -465,8 +465,8 @@ int tunnel_init(struct frr_loop *loop, struct zebra_privs_t *privs,
 	tunnel_loop = loop;
 	tunnel_privs = privs;
 	tunnels_init(tunnels);
-	init_error = init_step(tunnel_journal_open(vty_dir),
-			       "journal relayd.state");
+	init_error =
+		init_step(tunnel_journal_open(vty_dir), "journal relayd.state");
 	if (init_error < 0)
 		return init_error;
 	init_error = init_step(tunnel_netlink_init(), "rtnetlink socket");
@@ -506,8 +506,9 @@ static void sweep_interface(const struct journal_entry *ent)
 			continue;
 		ret = kern_link_del(link->pub.ifindex);
 		if (ret < 0)
-			zlog_err("interface %s of a former run can't be removed: %s",
-				 link->pub.name, safe_strerror(-ret));
+			zlog_err(
+				"interface %s of a former run can't be removed: %s",
+				link->pub.name, safe_strerror(-ret));
 		else
 			zlog_info("interface %s of a former run removed",
 				  link->pub.name);

@@ -56,9 +56,10 @@ struct tunnel_params {
 struct tunnel_status {
 	const char *datapath; /* "sit", ...; what runs, "none" if nothing */
 	ifindex_t ifindex;    /* 0 while the interface does not exist */
-	bool datapath_error;  /* can't be created or repaired: detail says why */
+	bool datapath_error; /* can't be created or repaired: detail says why */
 	enum tunnel_check interface; /* exists, ours, parameters as set */
-	bool interface_down;	     /* refines a failed `interface` check: it exists, but is not up */
+	bool interface_down; /* refines a failed `interface` check: it exists,
+				but is not up */
 	enum tunnel_check source;
 	enum tunnel_check forwarding;
 	enum tunnel_check self_test;
@@ -90,7 +91,8 @@ struct tunnel_ops {
 	/* bring kernel objects to what params say; adopt what a former run of
 	 * relayd left; idempotent */
 	int (*create)(struct tunnel *tun);
-	/* compare kernel to params, fill status.{interface,source,forwarding} */
+	/* compare kernel to params, fill status.{interface,source,forwarding}
+	 */
 	int (*check)(struct tunnel *tun);
 	/* put right what check found changed by someone else; logs it */
 	int (*repair)(struct tunnel *tun);
@@ -108,8 +110,10 @@ struct tunnel_ops {
 /* What a check found that needs putting right. */
 enum tunnel_repair {
 	TUNNEL_REPAIR_NONE,
-	TUNNEL_REPAIR_NOW,   /* harms no traffic: at once, without a failed check */
-	TUNNEL_REPAIR_LATER, /* a failure: reported now, put right a second later */
+	TUNNEL_REPAIR_NOW, /* harms no traffic: at once, without a failed check
+			    */
+	TUNNEL_REPAIR_LATER, /* a failure: reported now, put right a second
+				later */
 };
 
 PREDECL_DLIST(tunnels);
@@ -128,7 +132,7 @@ struct tunnel {
 	/* repairs at once in the second that began at repairs_since */
 	unsigned int repairs;
 	int64_t repairs_since;
-	void *priv;   /* the kind's own state */
+	void *priv; /* the kind's own state */
 	/* called (main thread, from an event, never re-entrantly from an
 	 * operation) whenever `status` changed */
 	void (*changed)(struct tunnel *tun, void *arg);
@@ -176,7 +180,8 @@ struct tunnel *tunnel_new(const struct tunnel_ops *ops,
 void tunnel_start(struct tunnel *tun);
 /*
  * Applies new params. Changes what can be changed in place (ttl, mtu,
- * addresses, direction, transmit source, self_test) and re-creates the interface otherwise.
+ * addresses, direction, transmit source, self_test) and re-creates the
+ * interface otherwise.
  */
 void tunnel_update(struct tunnel *tun, const struct tunnel_params *params);
 /*
@@ -201,7 +206,8 @@ struct tunnel_link {
 	char name[IFNAMSIZ];
 	ifindex_t ifindex;
 	bool up;	/* IFF_UP */
-	bool operative; /* IFF_UP and IFF_RUNNING/LOWER_UP, operstate up or unknown */
+	bool operative; /* IFF_UP and IFF_RUNNING/LOWER_UP, operstate up or
+			   unknown */
 };
 
 /* NULL when no such interface. Valid until the next event. */

@@ -19,10 +19,8 @@ DEFINE_MTYPE_STATIC(RELAYD, JOURNAL_ENTRY, "Relay journal entry");
 #define JOURNAL_FILE "relayd.state"
 
 static const char *const journal_kind_name[JOURNAL_KINDS] = {
-	[JOURNAL_INTERFACE] = "interface",
-	[JOURNAL_ADDRESS] = "address",
-	[JOURNAL_SYSCTL] = "sysctl",
-	[JOURNAL_TABLE] = "table",
+	[JOURNAL_INTERFACE] = "interface", [JOURNAL_ADDRESS] = "address",
+	[JOURNAL_SYSCTL] = "sysctl",	   [JOURNAL_TABLE] = "table",
 	[JOURNAL_ROUTE] = "route",
 };
 
@@ -119,7 +117,8 @@ static int journal_format(const struct journal_entry *ent, bool add, char *buf,
 /* The file anew with the living entries alone. */
 static int journal_rewrite(void)
 {
-	char tmp[MAXPATHLEN + 8], line[JOURNAL_KEY_LEN + JOURNAL_VALUE_LEN + 32];
+	char tmp[MAXPATHLEN + 8],
+		line[JOURNAL_KEY_LEN + JOURNAL_VALUE_LEN + 32];
 	struct journal_entry *ent;
 	FILE *fp;
 	int fd, ret = 0;
@@ -234,7 +233,7 @@ void tunnel_journal_close(void)
 struct journal_entry *tunnel_journal_find(enum journal_kind kind,
 					  const char *key)
 {
-	struct journal_entry ref = { .kind = kind };
+	struct journal_entry ref = {.kind = kind};
 
 	strlcpy(ref.key, key, sizeof(ref.key));
 	return journal_tree_find(journal_head, &ref);
@@ -243,7 +242,7 @@ struct journal_entry *tunnel_journal_find(enum journal_kind kind,
 int tunnel_journal_add(enum journal_kind kind, const char *key,
 		       const char *value)
 {
-	struct journal_entry ref = { .kind = kind }, *ent;
+	struct journal_entry ref = {.kind = kind}, *ent;
 	int ret;
 
 	strlcpy(ref.key, key, sizeof(ref.key));

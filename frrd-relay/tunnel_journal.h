@@ -23,7 +23,7 @@ enum journal_kind {
 	JOURNAL_KINDS,
 };
 
-#define JOURNAL_KEY_LEN	  128
+#define JOURNAL_KEY_LEN 128
 #define JOURNAL_VALUE_LEN 64
 
 PREDECL_RBTREE_UNIQ(journal_tree);

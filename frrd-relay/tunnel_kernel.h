@@ -137,7 +137,7 @@ int kern_local_route_add(const struct in6_addr *dst, ifindex_t ifindex);
  * for its own, so it does not read the route back and bgpd never sees it. Goes
  * with the device.
  */
-#define KERN_DRAIN_METRIC   0xfffffffe
+#define KERN_DRAIN_METRIC 0xfffffffe
 #define KERN_DRAIN_PROTOCOL 197 /* openfabric, as relayd's routes in zebra */
 int kern_drain_route(bool add, const struct prefix_ipv6 *p, ifindex_t ifindex);
 bool kern_local_route_present(const struct in6_addr *dst, ifindex_t ifindex);

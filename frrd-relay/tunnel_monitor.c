@@ -40,8 +40,8 @@ static int monitor_dump(int type, int family, ifindex_t ifindex)
 		struct netconfmsg ncm;
 	} hdr = {};
 	size_t len = 0;
-	struct nl_msg *msg = nlmsg_alloc_simple(
-		type, ifindex ? NLM_F_ACK : NLM_F_DUMP);
+	struct nl_msg *msg =
+		nlmsg_alloc_simple(type, ifindex ? NLM_F_ACK : NLM_F_DUMP);
 
 	if (!msg)
 		return -ENOMEM;
@@ -69,9 +69,9 @@ static int monitor_resync(void)
 	static const struct {
 		int type, family;
 	} dump[] = {
-		{ RTM_GETLINK, AF_UNSPEC },    { RTM_GETADDR, AF_INET },
-		{ RTM_GETADDR, AF_INET6 },     { RTM_GETNETCONF, AF_INET },
-		{ RTM_GETNETCONF, AF_INET6 },
+		{RTM_GETLINK, AF_UNSPEC},   {RTM_GETADDR, AF_INET},
+		{RTM_GETADDR, AF_INET6},    {RTM_GETNETCONF, AF_INET},
+		{RTM_GETNETCONF, AF_INET6},
 	};
 	int ret;
 
@@ -125,7 +125,8 @@ static void monitor_receive(void)
 			tunnel_tables_message(nlh, NULL);
 	}
 	if (lost) {
-		zlog_warn("netlink: news of links and addresses were lost (no buffer space), reading all anew");
+		zlog_warn(
+			"netlink: news of links and addresses were lost (no buffer space), reading all anew");
 		monitor_resync();
 	}
 }
@@ -160,11 +161,10 @@ static void monitor_read(struct frr_event *ev)
 
 int tunnel_monitor_init(void)
 {
-	static const int groups[] = { RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR,
-				      RTNLGRP_IPV6_IFADDR,
-				      RTNLGRP_IPV4_NETCONF,
-				      RTNLGRP_IPV6_NETCONF };
-	struct sockaddr_nl nl = { .nl_family = AF_NETLINK };
+	static const int groups[] = {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR,
+				     RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_NETCONF,
+				     RTNLGRP_IPV6_NETCONF};
+	struct sockaddr_nl nl = {.nl_family = AF_NETLINK};
 	int size = MONITOR_RCVBUF;
 
 	tunnel_tables_init();

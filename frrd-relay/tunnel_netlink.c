@@ -198,8 +198,8 @@ static void link_put_sit(struct nl_msg *msg, const struct kern_sit *sit)
 int kern_link_add_sit(const char *name, const struct kern_sit *sit,
 		      uint32_t mtu)
 {
-	struct nl_msg *msg = link_request(RTM_NEWLINK,
-					  NLM_F_CREATE | NLM_F_EXCL, 0, 0, 0);
+	struct nl_msg *msg =
+		link_request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0, 0, 0);
 
 	if (!msg)
 		return -ENOMEM;
@@ -241,9 +241,9 @@ int kern_link_set_mtu(ifindex_t ifindex, uint32_t mtu)
 
 int kern_link_set_up(ifindex_t ifindex, bool up)
 {
-	return kern_talk(link_request(RTM_NEWLINK, 0, ifindex, IFF_UP,
-				      up ? IFF_UP : 0),
-			 NULL, NULL);
+	return kern_talk(
+		link_request(RTM_NEWLINK, 0, ifindex, IFF_UP, up ? IFF_UP : 0),
+		NULL, NULL);
 }
 
 int kern_link_del(ifindex_t ifindex)
@@ -267,8 +267,8 @@ int kern_addr_change(ifindex_t ifindex, const struct prefix *p, bool add)
 	if (p->family == AF_INET6 && add)
 		ifa.ifa_flags = IFA_F_NODAD;
 	msg = nlmsg_alloc_simple(add ? RTM_NEWADDR : RTM_DELADDR,
-				 NLM_F_ACK | (add ? NLM_F_CREATE | NLM_F_EXCL
-						  : 0));
+				 NLM_F_ACK |
+					 (add ? NLM_F_CREATE | NLM_F_EXCL : 0));
 	if (!msg)
 		return -ENOMEM;
 	nlmsg_append(msg, &ifa, sizeof(ifa), NLMSG_ALIGNTO);
@@ -341,13 +341,13 @@ static void route_answer_cb(struct nlmsghdr *nlh, void *arg)
 	if (attr)
 		ans->oif = nla_get_u32(attr);
 	attr = nlmsg_find_attr(nlh, sizeof(*rtm), RTA_TABLE);
-	ans->local_table = (attr ? nla_get_u32(attr) : rtm->rtm_table) ==
-			   RT_TABLE_LOCAL;
+	ans->local_table =
+		(attr ? nla_get_u32(attr) : rtm->rtm_table) == RT_TABLE_LOCAL;
 }
 
 bool kern_local_route_present(const struct in6_addr *dst, ifindex_t ifindex)
 {
-	struct rtmsg rtm = { .rtm_family = AF_INET6, .rtm_dst_len = 128 };
+	struct rtmsg rtm = {.rtm_family = AF_INET6, .rtm_dst_len = 128};
 	struct nl_msg *msg = nlmsg_alloc_simple(RTM_GETROUTE, 0);
 	struct route_answer ans = {};
 

@@ -91,7 +91,7 @@ static const char *const counted_name[] = {
 
 static struct nft_entry *entry_find(struct in_addr source)
 {
-	struct nft_entry ref = { .relay.source = source };
+	struct nft_entry ref = {.relay.source = source};
 
 	return nft_entries_find(entries, &ref);
 }
@@ -146,9 +146,9 @@ static void counter_of_element(enum counted_set set, struct nlattr *elem)
 	uint64_t *slot, n;
 
 	key = find_in(find_in(elem, NFTA_SET_ELEM_KEY), NFTA_DATA_VALUE);
-	packets = find_in(find_in(find_in(elem, NFTA_SET_ELEM_EXPR),
-				  NFTA_EXPR_DATA),
-			  NFTA_COUNTER_PACKETS);
+	packets = find_in(
+		find_in(find_in(elem, NFTA_SET_ELEM_EXPR), NFTA_EXPR_DATA),
+		NFTA_COUNTER_PACKETS);
 	slot = key && packets ? counter_slot(set, key) : NULL;
 	if (!slot || nla_len(packets) < (int)sizeof(n))
 		return;
@@ -166,13 +166,15 @@ static void counters_cb(struct nlmsghdr *nlh, void *arg)
 			       NFTA_SET_ELEM_LIST_ELEMENTS);
 	if (!list)
 		return;
-	nla_for_each_nested (elem, list, left)
+	nla_for_each_nested(elem, list, left)
+	{
 		counter_of_element(*set, elem);
+	}
 }
 
 static void counters_read(void)
 {
-	struct nfgenmsg nfg = { .nfgen_family = NFPROTO_IPV4 };
+	struct nfgenmsg nfg = {.nfgen_family = NFPROTO_IPV4};
 	struct nl_msg *msg;
 
 	counters_read_at = tunnel_now_us();
@@ -270,8 +272,8 @@ static bool nft_receive(void)
 
 static void generation_cb(struct nlmsghdr *nlh, void *arg)
 {
-	struct nlattr *attr = nlmsg_find_attr(nlh, sizeof(struct nfgenmsg),
-					      NFTA_GEN_ID);
+	struct nlattr *attr =
+		nlmsg_find_attr(nlh, sizeof(struct nfgenmsg), NFTA_GEN_ID);
 
 	if (attr)
 		*(uint32_t *)arg = ntohl(nla_get_u32(attr));
@@ -280,7 +282,7 @@ static void generation_cb(struct nlmsghdr *nlh, void *arg)
 /* The number of the last transaction; 0 when it can't be told. */
 static uint32_t nft_generation(void)
 {
-	struct nfgenmsg nfg = { .nfgen_family = AF_UNSPEC };
+	struct nfgenmsg nfg = {.nfgen_family = AF_UNSPEC};
 	struct nl_msg *msg = nlmsg_alloc_simple(
 		NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN, NLM_F_ACK);
 	uint32_t gen = 0;
@@ -408,8 +410,9 @@ void tunnel_nft_set(const struct nft_relay *relay)
 {
 	struct nft_entry *ent = entry_find(relay->source);
 
-	if (ent && ent->relay.transmit_source.s_addr ==
-			   relay->transmit_source.s_addr &&
+	if (ent &&
+	    ent->relay.transmit_source.s_addr ==
+		    relay->transmit_source.s_addr &&
 	    ent->relay.direction == relay->direction)
 		return;
 	if (!ent) {
@@ -467,7 +470,7 @@ static struct frr_event *t_hold_back;
 /* News of the rules, so that a `nft flush ruleset` is put right at once. */
 static int nft_listen(void)
 {
-	struct sockaddr_nl nl = { .nl_family = AF_NETLINK };
+	struct sockaddr_nl nl = {.nl_family = AF_NETLINK};
 	int ret;
 
 	event_fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
@@ -491,8 +494,8 @@ int tunnel_nft_init(void)
 	ret = nft_listen();
 	if (ret < 0) {
 		/* a kernel without nfnetlink: sit works, with less */
-		snprintf(nft_error, sizeof(nft_error),
-			 "nftables socket: %s", safe_strerror(-ret));
+		snprintf(nft_error, sizeof(nft_error), "nftables socket: %s",
+			 safe_strerror(-ret));
 		zlog_warn("%s", nft_error);
 		return ret;
 	}

@@ -55,13 +55,13 @@ static const struct {
 	const char *type;
 	bool counter;
 } sets[] = {
-	[SET_OURS] = { "set", "ours", "ipv4_addr", false },
-	[SET_TRANSMIT] = { "map", "transmit", "ipv4_addr : ipv4_addr", false },
-	[SET_RECEIVE_ONLY] = { "set", "receive_only", "ipv4_addr", true },
-	[SET_TRANSMIT_ONLY] = { "set", "transmit_only", "ipv4_addr", true },
-	[SET_PROBE_IN] = { "set", "probe_in", "ipv4_addr", true },
-	[SET_PROBE_OUT] = { "set", "probe_out", "ipv4_addr . ipv4_addr", true },
-	[SET_LOOPED] = { "set", "looped", "ipv4_addr . ipv4_addr", true },
+	[SET_OURS] = {"set", "ours", "ipv4_addr", false},
+	[SET_TRANSMIT] = {"map", "transmit", "ipv4_addr : ipv4_addr", false},
+	[SET_RECEIVE_ONLY] = {"set", "receive_only", "ipv4_addr", true},
+	[SET_TRANSMIT_ONLY] = {"set", "transmit_only", "ipv4_addr", true},
+	[SET_PROBE_IN] = {"set", "probe_in", "ipv4_addr", true},
+	[SET_PROBE_OUT] = {"set", "probe_out", "ipv4_addr . ipv4_addr", true},
+	[SET_LOOPED] = {"set", "looped", "ipv4_addr . ipv4_addr", true},
 };
 
 static void text_elements(struct text *t, enum set_kind kind,
@@ -137,14 +137,16 @@ static const char rules[] =
 	"\t}\n"
 	"\tchain encapsulated {\n"
 	"\t\tip saddr . ip daddr @probe_out goto reroute\n"
-	"\t\tip daddr " TUNNEL_PROBE_SOURCE " drop\n"
+	"\t\tip daddr " TUNNEL_PROBE_SOURCE
+	" drop\n"
 	"\t\tip saddr @receive_only drop\n"
 	"\t\tgoto reroute\n"
 	"\t}\n"
 	"\tchain output {\n"
 	"\t\ttype route hook output priority -150; policy accept;\n"
 	"\t\tip protocol != 41 accept\n"
-	"\t\tip saddr " TUNNEL_PROBE_SOURCE " oifname != \"lo\" drop\n"
+	"\t\tip saddr " TUNNEL_PROBE_SOURCE
+	" oifname != \"lo\" drop\n"
 	"\t\tip saddr @ours goto encapsulated\n"
 	"\t}\n"
 	"\tchain output_mark {\n"
@@ -158,7 +160,8 @@ static const char rules[] =
 	"\t\tip protocol != 41 accept\n"
 	"\t\tiifname \"lo\" ip saddr " TUNNEL_PROBE_SOURCE
 	" ip daddr @probe_in accept\n"
-	"\t\tip saddr " TUNNEL_PROBE_SOURCE " drop\n"
+	"\t\tip saddr " TUNNEL_PROBE_SOURCE
+	" drop\n"
 	"\t\tiifname \"lo\" ip saddr . ip daddr @looped drop\n"
 	"\t\tip daddr @transmit_only drop\n"
 	"\t}\n"
@@ -166,7 +169,7 @@ static const char rules[] =
 
 char *tunnel_nft_text(const struct nft_relay *relays, size_t n)
 {
-	struct text t = { .size = 4096 };
+	struct text t = {.size = 4096};
 
 	t.buf = XMALLOC(MTYPE_NFT_TEXT, t.size);
 	/* add, then delete: deletes it whether it was there or not */

@@ -19,7 +19,7 @@
 #endif
 
 #define SCAN_ROUTES_MAX 4096
-#define UPLINKS_MAX	64
+#define UPLINKS_MAX 64
 
 struct uplinks {
 	ifindex_t list[UPLINKS_MAX];
@@ -128,8 +128,7 @@ static void scan_receive(int fd)
 
 static void scan_family(int family)
 {
-	struct rtmsg rtm = { .rtm_family = family,
-			     .rtm_table = RT_TABLE_MAIN };
+	struct rtmsg rtm = {.rtm_family = family, .rtm_table = RT_TABLE_MAIN};
 	struct nl_sock *sock = nl_socket_alloc();
 	struct nl_msg *msg = nlmsg_alloc_simple(RTM_GETROUTE, NLM_F_DUMP);
 	int one = 1;

@@ -20,7 +20,7 @@
 DEFINE_MTYPE_STATIC(RELAYD, TUNNEL_SIT, "Relay sit tunnel");
 
 #define STAGE_CREATING "creating"
-#define STAGE_MADE     "made"
+#define STAGE_MADE "made"
 
 struct sit *sit_priv(struct tunnel *tun)
 {
@@ -68,8 +68,7 @@ bool sit_is_ours(const struct tunnel *tun, const struct kern_link *link)
 	if (strcmp(link->alias, alias) == 0)
 		return true;
 	ent = tunnel_journal_find(JOURNAL_INTERFACE, link->pub.name);
-	snprintf(value, sizeof(value), "%s " STAGE_CREATING,
-		 tun->params.owner);
+	snprintf(value, sizeof(value), "%s " STAGE_CREATING, tun->params.owner);
 	return link->alias[0] == '\0' && ent && strcmp(ent->value, value) == 0;
 }
 
@@ -106,8 +105,7 @@ static void sit_journal_gone(const char *ifname)
 	for (ent = tunnel_journal_first(); ent; ent = next) {
 		next = tunnel_journal_next(ent);
 		if (ent->kind == JOURNAL_ADDRESS &&
-		    strncmp(ent->key, ifname, len) == 0 &&
-		    ent->key[len] == ',')
+		    strncmp(ent->key, ifname, len) == 0 && ent->key[len] == ',')
 			tunnel_journal_del(JOURNAL_ADDRESS, ent->key);
 	}
 	tunnel_journal_del(JOURNAL_INTERFACE, ifname);
@@ -191,8 +189,9 @@ static int sit_drop_renamed(struct tunnel *tun)
 		    strcmp(link->kind, "sit") != 0 ||
 		    strcmp(link->pub.name, tun->params.ifname) == 0)
 			continue;
-		zlog_warn("relay %s: interface %s is its own under another name, removing it",
-			  tun->params.owner, link->pub.name);
+		zlog_warn(
+			"relay %s: interface %s is its own under another name, removing it",
+			tun->params.owner, link->pub.name);
 		ret = sit_delete_device(tun, link);
 		next = ret == 0 ? kern_link_next(NULL) : NULL;
 	}
@@ -266,7 +265,7 @@ static int sit_own_forwarding(struct tunnel *tun, ifindex_t ifindex)
 	static const struct {
 		int family;
 		const char *dir;
-	} fam[] = { { AF_INET, "ipv4" }, { AF_INET6, "ipv6" } };
+	} fam[] = {{AF_INET, "ipv4"}, {AF_INET6, "ipv6"}};
 	char path[JOURNAL_KEY_LEN];
 	int ret;
 
@@ -277,7 +276,8 @@ static int sit_own_forwarding(struct tunnel *tun, ifindex_t ifindex)
 			 fam[i].dir, tun->params.ifname);
 		ret = kern_sysctl_write(path, 1);
 		if (ret < 0)
-			return tunnel_fail(tun, ret, "net.%s.conf.%s.forwarding",
+			return tunnel_fail(tun, ret,
+					   "net.%s.conf.%s.forwarding",
 					   fam[i].dir, tun->params.ifname);
 	}
 	return 0;
@@ -368,7 +368,7 @@ static void sit_drop_addresses(struct tunnel *tun, ifindex_t ifindex)
  * (addrconf_sit_config), and with it a route for ::/96 into the tunnel. */
 const struct kern_addr *sit_compat_address(ifindex_t ifindex)
 {
-	struct prefix from = { .family = AF_INET6 };
+	struct prefix from = {.family = AF_INET6};
 	struct kern_addr *ka;
 
 	for (ka = kern_addr_from(&from);
@@ -394,18 +394,6 @@ static int sit_drop_compat(struct tunnel *tun, ifindex_t ifindex)
 		tunnel_monitor_poll();
 	}
 	return 0;
-}
-
-/* What the rules have counted for this tunnel, under all its sources. */
-static void sit_probes(const struct sit *sit, struct nft_relay_counters *out)
-{
-	const struct nft_relay_counters *base = &sit->probes_base;
-	struct nft_relay_counters now;
-
-	tunnel_nft_counters(sit->nft_source, &now);
-	out->probes_in = base->probes_in + now.probes_in;
-	out->probes_out = base->probes_out + now.probes_out;
-	out->direction = base->direction + now.direction;
 }
 
 static void sit_rules(struct tunnel *tun)
@@ -551,8 +539,9 @@ static int sit_self_test(struct tunnel *tun, uint32_t seq)
 	/* asked only after a loss: it is the dearest part of a probe */
 	if (tun->st_lost &&
 	    !kern_local_route_present(&target, tun->status.ifindex)) {
-		zlog_warn("relay %s: self-test route is missing, putting it back",
-			  tun->params.owner);
+		zlog_warn(
+			"relay %s: self-test route is missing, putting it back",
+			tun->params.owner);
 		ret = kern_local_route_add(&target, tun->status.ifindex);
 		if (ret < 0)
 			return ret;
@@ -579,82 +568,6 @@ static void sit_self_test_lost(struct tunnel *tun, unsigned int losses)
 		where = "are not sent by IPv4 (an output filter)";
 	snprintf(tun->st_detail, sizeof(tun->st_detail), "self-test: probes %s",
 		 where);
-}
-
-static uint64_t less(uint64_t a, uint64_t b)
-{
-	return a > b ? a - b : 0;
-}
-
-static void drop_add(struct tunnel_counters *out, const char *reason,
-		     uint64_t packets)
-{
-	if (out->ndrops < TUNNEL_DROPS_MAX)
-		out->drops[out->ndrops++] =
-			(struct tunnel_drop){ reason, packets };
-}
-
-/* What was told once is never taken back. */
-static void counters_keep(struct tunnel_counters *told,
-			  struct tunnel_counters *now)
-{
-	now->rx_packets = MAX(now->rx_packets, told->rx_packets);
-	now->rx_bytes = MAX(now->rx_bytes, told->rx_bytes);
-	now->tx_packets = MAX(now->tx_packets, told->tx_packets);
-	now->tx_bytes = MAX(now->tx_bytes, told->tx_bytes);
-	for (size_t i = 0; i < now->ndrops; i++)
-		now->drops[i].packets = MAX(now->drops[i].packets,
-					    told->drops[i].packets);
-	*told = *now;
-}
-
-/* Statistics of all devices of this tunnel since this run of relayd. */
-static void sit_stats(const struct sit *sit, struct kern_stats *out)
-{
-	const uint64_t *base = (const uint64_t *)&sit->base;
-	const uint64_t *last = (const uint64_t *)&sit->last;
-	const uint64_t *adopted = (const uint64_t *)&sit->adopted;
-	uint64_t *sum = (uint64_t *)out;
-
-	for (size_t i = 0; i < sizeof(*out) / sizeof(*sum); i++)
-		sum[i] = less(base[i] + last[i], adopted[i]);
-}
-
-static int sit_counters(struct tunnel *tun, struct tunnel_counters *out)
-{
-	struct sit *sit = sit_priv(tun);
-	struct nft_relay_counters probes;
-	struct kern_stats now;
-	int ret = 0;
-
-	memset(out, 0, sizeof(*out));
-	if (sit->ifindex)
-		ret = kern_link_stats(sit->ifindex, &sit->last);
-	/* Probes that the tunnel sent are known by their coming out, those that
-	 * it took and lost by the rule in front of it. In this order: a probe
-	 * that is in the statistics has come out by now. */
-	selftest_poll();
-	sit_probes(sit, &probes);
-	sit_stats(sit, &now);
-	/* the rules' counters end with a table that someone else deletes */
-	probes.probes_in = MAX(probes.probes_in, tun->st_seen);
-	probes.probes_out = MAX(probes.probes_out, tun->st_seen);
-	out->rx_packets = less(now.rx_packets, probes.probes_in);
-	out->rx_bytes =
-		less(now.rx_bytes, probes.probes_in * SELFTEST_PROBE_LEN);
-	out->tx_packets = less(now.tx_packets, tun->st_seen);
-	out->tx_bytes = less(now.tx_bytes, tun->st_seen * SELFTEST_PROBE_LEN);
-	drop_add(out, "rx-errors", now.rx_errors);
-	drop_add(out, "rx-dropped", now.rx_dropped);
-	drop_add(out, "tx-errors", now.tx_errors);
-	drop_add(out, "tx-dropped",
-		 less(now.tx_dropped, less(probes.probes_out, tun->st_seen)));
-	drop_add(out, "tx-carrier", now.tx_carrier);
-	drop_add(out, "tx-aborted", now.tx_aborted);
-	drop_add(out, "collisions", now.collisions);
-	drop_add(out, "direction", probes.direction);
-	counters_keep(&sit->told, out);
-	return ret;
 }
 
 const struct tunnel_ops tunnel_sit_ops = {

@@ -7,7 +7,7 @@
 #include "tunnel_kernel.h"
 
 struct sit {
-	ifindex_t ifindex; /* 0 while there is no device */
+	ifindex_t ifindex;	   /* 0 while there is no device */
 	struct in_addr nft_source; /* whose rules are asked for */
 	bool nft_seen; /* they have been in place; a change keeps traffic */
 	bool was_down;
@@ -29,5 +29,10 @@ const struct kern_addr *sit_compat_address(ifindex_t ifindex);
 
 /* Costs no system call; always 0. */
 int sit_check(struct tunnel *tun);
+
+/* What the rules have counted for this tunnel, under all its sources. */
+void sit_probes(const struct sit *sit, struct nft_relay_counters *out);
+/* Traffic of this run of relayd, without self-test probes. */
+int sit_counters(struct tunnel *tun, struct tunnel_counters *out);
 
 #endif /* _RELAY_TUNNEL_SIT_H */

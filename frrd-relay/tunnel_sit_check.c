@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What is wrong with a sit tunnel, from what the kernel has told.
+ * What is wrong with a sit tunnel, from what the kernel has told, and what it
+ * has carried.
  */
 #include <zebra.h>
 
+#include "selftest.h"
 #include "tunnel_kernel.h"
 #include "tunnel_sit.h"
 
@@ -85,9 +87,10 @@ static void sit_check_interface(struct tunnel *tun)
 	sit_wanted(tun, &wanted);
 	if (link->sit.local.s_addr != wanted.local.s_addr ||
 	    link->sit.remote.s_addr != wanted.remote.s_addr)
-		sit_failed(tun, &st->interface, TUNNEL_REPAIR_LATER,
-			   "interface %s: someone set its local address to %pI4, remote to %pI4",
-			   p->ifname, &link->sit.local, &link->sit.remote);
+		sit_failed(
+			tun, &st->interface, TUNNEL_REPAIR_LATER,
+			"interface %s: someone set its local address to %pI4, remote to %pI4",
+			p->ifname, &link->sit.local, &link->sit.remote);
 	else if (!sit_same(&link->sit, &wanted) || link->mtu != p->mtu)
 		sit_repair_now(tun);
 	if (!link->pub.up) {
@@ -117,7 +120,7 @@ static void sit_check_source(struct tunnel *tun)
 
 static void sit_check_forwarding(struct tunnel *tun)
 {
-	static const int families[] = { AF_INET, AF_INET6 };
+	static const int families[] = {AF_INET, AF_INET6};
 	struct tunnel_status *st = &tun->status;
 	size_t n;
 
@@ -128,10 +131,11 @@ static void sit_check_forwarding(struct tunnel *tun)
 		const ifindex_t *uplink = tunnel_route_uplinks(family, &n);
 
 		if (kern_forwarding(family, KERN_ALL) == 0)
-			sit_failed(tun, &st->forwarding, TUNNEL_REPAIR_NONE,
-				   family == AF_INET
-					   ? "net.ipv4.ip_forward is 0"
-					   : "net.ipv6.conf.all.forwarding is 0");
+			sit_failed(
+				tun, &st->forwarding, TUNNEL_REPAIR_NONE,
+				family == AF_INET
+					? "net.ipv4.ip_forward is 0"
+					: "net.ipv6.conf.all.forwarding is 0");
 		if (st->ifindex && kern_forwarding(family, st->ifindex) == 0)
 			sit_repair_now(tun);
 		for (size_t j = 0; j < n; j++) {
@@ -194,4 +198,93 @@ int sit_check(struct tunnel *tun)
 	sit_check_forwarding(tun);
 	sit_check_rules(tun);
 	return 0;
+}
+
+/* -------- counters -------- */
+
+void sit_probes(const struct sit *sit, struct nft_relay_counters *out)
+{
+	const struct nft_relay_counters *base = &sit->probes_base;
+	struct nft_relay_counters now;
+
+	tunnel_nft_counters(sit->nft_source, &now);
+	out->probes_in = base->probes_in + now.probes_in;
+	out->probes_out = base->probes_out + now.probes_out;
+	out->direction = base->direction + now.direction;
+}
+
+static uint64_t less(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
+static void drop_add(struct tunnel_counters *out, const char *reason,
+		     uint64_t packets)
+{
+	if (out->ndrops < TUNNEL_DROPS_MAX)
+		out->drops[out->ndrops++] =
+			(struct tunnel_drop){reason, packets};
+}
+
+/* What was told once is never taken back. */
+static void counters_keep(struct tunnel_counters *told,
+			  struct tunnel_counters *now)
+{
+	now->rx_packets = MAX(now->rx_packets, told->rx_packets);
+	now->rx_bytes = MAX(now->rx_bytes, told->rx_bytes);
+	now->tx_packets = MAX(now->tx_packets, told->tx_packets);
+	now->tx_bytes = MAX(now->tx_bytes, told->tx_bytes);
+	for (size_t i = 0; i < now->ndrops; i++)
+		now->drops[i].packets =
+			MAX(now->drops[i].packets, told->drops[i].packets);
+	*told = *now;
+}
+
+/* Statistics of all devices of this tunnel since this run of relayd. */
+static void sit_stats(const struct sit *sit, struct kern_stats *out)
+{
+	const uint64_t *base = (const uint64_t *)&sit->base;
+	const uint64_t *last = (const uint64_t *)&sit->last;
+	const uint64_t *adopted = (const uint64_t *)&sit->adopted;
+	uint64_t *sum = (uint64_t *)out;
+
+	for (size_t i = 0; i < sizeof(*out) / sizeof(*sum); i++)
+		sum[i] = less(base[i] + last[i], adopted[i]);
+}
+
+int sit_counters(struct tunnel *tun, struct tunnel_counters *out)
+{
+	struct sit *sit = sit_priv(tun);
+	struct nft_relay_counters probes;
+	struct kern_stats now;
+	int ret = 0;
+
+	memset(out, 0, sizeof(*out));
+	if (sit->ifindex)
+		ret = kern_link_stats(sit->ifindex, &sit->last);
+	/* Probes that the tunnel sent are known by their coming out, those that
+	 * it took and lost by the rule in front of it. In this order: a probe
+	 * that is in the statistics has come out by now. */
+	selftest_poll();
+	sit_probes(sit, &probes);
+	sit_stats(sit, &now);
+	/* the rules' counters end with a table that someone else deletes */
+	probes.probes_in = MAX(probes.probes_in, tun->st_seen);
+	probes.probes_out = MAX(probes.probes_out, tun->st_seen);
+	out->rx_packets = less(now.rx_packets, probes.probes_in);
+	out->rx_bytes =
+		less(now.rx_bytes, probes.probes_in * SELFTEST_PROBE_LEN);
+	out->tx_packets = less(now.tx_packets, tun->st_seen);
+	out->tx_bytes = less(now.tx_bytes, tun->st_seen * SELFTEST_PROBE_LEN);
+	drop_add(out, "rx-errors", now.rx_errors);
+	drop_add(out, "rx-dropped", now.rx_dropped);
+	drop_add(out, "tx-errors", now.tx_errors);
+	drop_add(out, "tx-dropped",
+		 less(now.tx_dropped, less(probes.probes_out, tun->st_seen)));
+	drop_add(out, "tx-carrier", now.tx_carrier);
+	drop_add(out, "tx-aborted", now.tx_aborted);
+	drop_add(out, "collisions", now.collisions);
+	drop_add(out, "direction", probes.direction);
+	counters_keep(&sit->told, out);
+	return ret;
 }

@@ -147,9 +147,10 @@ static void transit_set(const char *ifname, const char *name, int value)
 	if (transit_problem[0] == '\0')
 		zlog_warn("sysctl %s can't be set to %d: %s", path, value,
 			  safe_strerror(-ret));
-	snprintf(transit_problem, sizeof(transit_problem),
-		 "transit of another relay's packets may be dropped: net.ipv4.conf.%s.%s can't be set: %s",
-		 ifname, name, safe_strerror(-ret));
+	snprintf(
+		transit_problem, sizeof(transit_problem),
+		"transit of another relay's packets may be dropped: net.ipv4.conf.%s.%s can't be set: %s",
+		ifname, name, safe_strerror(-ret));
 }
 
 static void transit_link(const struct kern_link *link)

@@ -89,7 +89,7 @@ struct kern_link *kern_link_by_name(const char *name)
 
 struct kern_link *kern_link_by_index(ifindex_t ifindex)
 {
-	struct kern_link ref = { .pub.ifindex = ifindex };
+	struct kern_link ref = {.pub.ifindex = ifindex};
 
 	return kern_indices_find(links_by_index, &ref);
 }
@@ -130,7 +130,7 @@ static bool link_is_up(ifindex_t ifindex)
 const struct kern_addr *kern_addr_find(const struct prefix *p,
 				       ifindex_t ifindex)
 {
-	struct kern_addr ref = { .ifindex = ifindex };
+	struct kern_addr ref = {.ifindex = ifindex};
 	struct kern_addr *addr;
 
 	prefix_copy(&ref.prefix, p);
@@ -149,7 +149,7 @@ const struct kern_addr *kern_addr_find(const struct prefix *p,
 
 ifindex_t kern_ipv4_owner(struct in_addr addr, ifindex_t other)
 {
-	struct prefix from = { .family = AF_INET, .u.prefix4 = addr };
+	struct prefix from = {.family = AF_INET, .u.prefix4 = addr};
 	struct kern_addr *ka;
 
 	for (ka = kern_addr_from(&from);
@@ -163,7 +163,7 @@ ifindex_t kern_ipv4_owner(struct in_addr addr, ifindex_t other)
 
 static struct kern_conf *conf_get(int ifindex, bool create)
 {
-	struct kern_conf ref = { .ifindex = ifindex }, *conf;
+	struct kern_conf ref = {.ifindex = ifindex}, *conf;
 
 	conf = kern_confs_find(confs, &ref);
 	if (!conf && create) {
@@ -301,14 +301,13 @@ static void parse_link(struct nlmsghdr *nlh)
 	link->stamp = stamp;
 	link->flags = ifi->ifi_flags;
 	link->pub.up = ifi->ifi_flags & IFF_UP;
-	link->pub.operative = link_operative(ifi->ifi_flags,
-					     tb[IFLA_OPERSTATE]);
+	link->pub.operative =
+		link_operative(ifi->ifi_flags, tb[IFLA_OPERSTATE]);
 	link->mtu = tb[IFLA_MTU] ? nla_get_u32(tb[IFLA_MTU]) : 0;
 	link->alias[0] = link->kind[0] = '\0';
 	memset(&link->sit, 0, sizeof(link->sit));
 	if (tb[IFLA_IFALIAS])
-		nla_strlcpy(link->alias, tb[IFLA_IFALIAS],
-			    sizeof(link->alias));
+		nla_strlcpy(link->alias, tb[IFLA_IFALIAS], sizeof(link->alias));
 	if (tb[IFLA_LINKINFO])
 		nla_parse_nested(info, IFLA_INFO_MAX, tb[IFLA_LINKINFO], NULL);
 	if (info[IFLA_INFO_KIND])
@@ -326,7 +325,7 @@ static void parse_link(struct nlmsghdr *nlh)
 static void parse_addr(struct nlmsghdr *nlh)
 {
 	const struct ifaddrmsg *ifa = nlmsg_data(nlh);
-	struct kern_addr ref = { .ifindex = ifa->ifa_index }, *addr;
+	struct kern_addr ref = {.ifindex = ifa->ifa_index}, *addr;
 	struct nlattr *tb[IFA_MAX + 1], *attr;
 
 	if ((ifa->ifa_family != AF_INET && ifa->ifa_family != AF_INET6) ||

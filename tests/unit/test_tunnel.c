@@ -29,36 +29,36 @@ static void test_journal_lines(void **state)
 		enum journal_kind kind;
 		const char *key, *value;
 	} cases[] = {
-		{ "+ interface tokyo tokyo made .", true, true,
-		  JOURNAL_INTERFACE, "tokyo", "tokyo made" },
-		{ "+ address tokyo,192.88.99.1/32 - .", true, true,
-		  JOURNAL_ADDRESS, "tokyo,192.88.99.1/32", "-" },
-		{ "+ sysctl net/ipv4/conf/eth0/rp_filter 1 2 .", true, true,
-		  JOURNAL_SYSCTL, "net/ipv4/conf/eth0/rp_filter", "1 2" },
-		{ "- table frr-relay", true, false, JOURNAL_TABLE, "frr-relay",
-		  "" },
+		{"+ interface tokyo tokyo made .", true, true,
+		 JOURNAL_INTERFACE, "tokyo", "tokyo made"},
+		{"+ address tokyo,192.88.99.1/32 - .", true, true,
+		 JOURNAL_ADDRESS, "tokyo,192.88.99.1/32", "-"},
+		{"+ sysctl net/ipv4/conf/eth0/rp_filter 1 2 .", true, true,
+		 JOURNAL_SYSCTL, "net/ipv4/conf/eth0/rp_filter", "1 2"},
+		{"- table frr-relay", true, false, JOURNAL_TABLE, "frr-relay",
+		 ""},
 		/* torn at every point that could be mistaken */
-		{ "+ sysctl net/ipv4/conf/eth0/rp_filter 1 2", false },
-		{ "+ sysctl net/ipv4/conf/eth0/rp_filter 1", false },
-		{ "+ sysctl net/ipv4/conf/eth0/rp_filter", false },
-		{ "+ sysctl", false },
-		{ "+", false },
-		{ "", false },
-		{ "- interface x y", false },
-		{ "+ nonsense x y .", false },
-		{ "* interface x y .", false },
-		{ "+ interface  y .", false },
-		{ "+ interface x  .", false },
-		{ "+ interface x .", false },
+		{"+ sysctl net/ipv4/conf/eth0/rp_filter 1 2", false},
+		{"+ sysctl net/ipv4/conf/eth0/rp_filter 1", false},
+		{"+ sysctl net/ipv4/conf/eth0/rp_filter", false},
+		{"+ sysctl", false},
+		{"+", false},
+		{"", false},
+		{"- interface x y", false},
+		{"+ nonsense x y .", false},
+		{"* interface x y .", false},
+		{"+ interface  y .", false},
+		{"+ interface x  .", false},
+		{"+ interface x .", false},
 	};
 
 	for (size_t i = 0; i < array_size(cases); i++) {
 		struct journal_entry ent = {};
 		bool add = false;
 
-		assert_int_equal(tunnel_journal_parse(cases[i].line, &add,
-						      &ent),
-				 cases[i].ok);
+		assert_int_equal(
+			tunnel_journal_parse(cases[i].line, &add, &ent),
+			cases[i].ok);
 		if (!cases[i].ok)
 			continue;
 		assert_int_equal(add, cases[i].add);
@@ -128,9 +128,8 @@ static void test_journal_file(void **state)
 
 	assert_int_equal(tunnel_journal_open(dir), 0);
 	assert_int_equal(journal_count(), 0);
-	assert_int_equal(tunnel_journal_add(JOURNAL_INTERFACE, "r1",
-					    "r1 creating"),
-			 0);
+	assert_int_equal(
+		tunnel_journal_add(JOURNAL_INTERFACE, "r1", "r1 creating"), 0);
 	assert_int_equal(tunnel_journal_add(JOURNAL_INTERFACE, "r1", "r1 made"),
 			 0);
 	assert_int_equal(tunnel_journal_add(JOURNAL_TABLE, "frr-relay", "-"),
@@ -180,7 +179,7 @@ static void test_journal_no_dir(void **state)
 static struct nft_relay relay(const char *source, const char *transmit,
 			      enum tunnel_direction direction)
 {
-	struct nft_relay r = { .direction = direction };
+	struct nft_relay r = {.direction = direction};
 
 	inet_pton(AF_INET, source, &r.source);
 	inet_pton(AF_INET, transmit, &r.transmit_source);
@@ -214,15 +213,16 @@ static void test_nft_text(void **state)
 	static const struct {
 		const char *head, *elements;
 	} sets[] = {
-		{ "set ours", "192.88.99.1, 192.88.99.3, 198.51.100.1, 198.51.100.2" },
-		{ "map transmit", "192.88.99.1 : 192.88.99.3" },
-		{ "set receive_only", "198.51.100.1" },
-		{ "set transmit_only", "198.51.100.2" },
-		{ "set probe_in", "192.88.99.1, 198.51.100.1, 198.51.100.2" },
-		{ "set probe_out",
-		  "192.88.99.1 . 192.88.99.1, 198.51.100.1 . 198.51.100.1, 198.51.100.2 . 198.51.100.2" },
-		{ "set looped",
-		  "192.88.99.3 . 192.88.99.1, 198.51.100.1 . 198.51.100.1, 198.51.100.2 . 198.51.100.2" },
+		{"set ours",
+		 "192.88.99.1, 192.88.99.3, 198.51.100.1, 198.51.100.2"},
+		{"map transmit", "192.88.99.1 : 192.88.99.3"},
+		{"set receive_only", "198.51.100.1"},
+		{"set transmit_only", "198.51.100.2"},
+		{"set probe_in", "192.88.99.1, 198.51.100.1, 198.51.100.2"},
+		{"set probe_out",
+		 "192.88.99.1 . 192.88.99.1, 198.51.100.1 . 198.51.100.1, 198.51.100.2 . 198.51.100.2"},
+		{"set looped",
+		 "192.88.99.3 . 192.88.99.1, 198.51.100.1 . 198.51.100.1, 198.51.100.2 . 198.51.100.2"},
 	};
 
 	for (size_t i = 0; i < array_size(sets); i++) {
@@ -230,9 +230,10 @@ static void test_nft_text(void **state)
 		assert_string_equal(got, sets[i].elements);
 	}
 	/* one transaction replaces what there is */
-	assert_ptr_equal(strstr(text, "add table ip frr-relay\n"
-				      "delete table ip frr-relay\n"
-				      "table ip frr-relay {\n"),
+	assert_ptr_equal(strstr(text,
+				"add table ip frr-relay\n"
+				"delete table ip frr-relay\n"
+				"table ip frr-relay {\n"),
 			 text);
 	assert_string_equal(text + strlen(text) - 2, "}\n");
 	tunnel_nft_text_free(&text);
@@ -253,8 +254,9 @@ static void test_nft_text_empty(void **state)
 	tunnel_nft_text_free(&text);
 
 	text = tunnel_nft_text(NULL, 0);
-	assert_string_equal(text, "add table ip frr-relay\n"
-				  "delete table ip frr-relay\n");
+	assert_string_equal(text,
+			    "add table ip frr-relay\n"
+			    "delete table ip frr-relay\n");
 	tunnel_nft_text_free(&text);
 }
 
@@ -277,7 +279,7 @@ static void test_nft_text_many(void **state)
 
 /* -------------------------------------------------------------- self-test */
 
-static const uint8_t nonce[8] = { 1, 2, 3, 4, 5, 6, 7, 8 };
+static const uint8_t nonce[8] = {1, 2, 3, 4, 5, 6, 7, 8};
 #define PROBE_SIZE (20 + SELFTEST_PROBE_LEN)
 
 /* What comes out of a relay for what went in: another outer source, one hop
@@ -348,7 +350,7 @@ static void test_probe_fields(void **state)
 {
 	/* octets whose change makes it no probe: version and length of IPv4,
 	 * protocol, IPv6 version, next header, target, type, nonce */
-	static const size_t octets[] = { 0, 9, 20, 26, 52, 59, 60, 68, 75 };
+	static const size_t octets[] = {0, 9, 20, 26, 52, 59, 60, 68, 75};
 	uint8_t pkt[PROBE_SIZE];
 	uint16_t id;
 	uint32_t seq;
