@@ -143,8 +143,8 @@ def test_added_commands_are_relayds_alone():
     stock = collections.Counter(grammar(stock_vtysh()))
     ours = collections.Counter(line.replace("|relayd>", ">") for line in grammar(our_vtysh()))
     added = ours - stock
-    for line in ("(config)  relay NAME", "(config)  no relay NAME", "(config)  track (1-1000)",
-                 "(config)  no track (1-1000)", "(enable)  show debugging relay",
+    for line in ("(config)  relay RELAYNAME", "(config)  no relay RELAYNAME", "(config)  track (1-1000)",
+                 "(config)  track (1-1000) list boolean <and|or>", "(enable)  show debugging relay",
                  "(relay)  exit", "(relay)  quit", "(relay)  end", "(relay)  [no] shutdown",
                  "(track)  exit", "(track)  quit", "(track)  end"):
         assert line in added
