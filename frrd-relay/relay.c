@@ -20,6 +20,7 @@
 #include "relay.h"
 #include "relay_debug.h"
 #include "relay_memory.h"
+#include "relay_watchdog.h"
 #include "relay_zebra.h"
 
 DEFINE_MTYPE_STATIC(RELAYD, RELAY, "Relay");
@@ -395,6 +396,7 @@ static void relay_free(struct relay *relay)
 	EVENT_OFF(relay->t_delay);
 	EVENT_OFF(relay->t_confirm);
 	tunnel_delete(&relay->tun);
+	relay_watchdog_kick();
 	relay_history_free(&relay->history);
 	XFREE(MTYPE_RELAY, relay);
 }

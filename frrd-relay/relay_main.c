@@ -18,6 +18,7 @@
 #include "relay_debug.h"
 #include "relay_memory.h"
 #include "relay_nb.h"
+#include "relay_watchdog.h"
 #include "relay_zebra.h"
 #include "track.h"
 #include "tunnel.h"
@@ -94,6 +95,7 @@ static void relay_exit(void)
 	track_fini();
 	tunnel_fini();
 	vrf_terminate();
+	relay_watchdog_stop();
 	frr_fini();
 	exit(0);
 }
@@ -190,6 +192,10 @@ int main(int argc, char **argv)
 	hook_register(frr_config_post, on_config_read);
 
 	frr_config_fork();
+	ret = relay_watchdog_start(relay_main_loop);
+	if (ret < 0)
+		zlog_warn("nobody watches relayd, routes of a hung one stay: %s",
+			  safe_strerror(-ret));
 	frr_run(relay_main_loop);
 
 	return 0; /* not reached */

@@ -15,6 +15,7 @@
 #include "relay_memory.h"
 #include "relay_nb.h"
 #include "relay_validate.h"
+#include "relay_watchdog.h"
 
 DEFINE_MTYPE_STATIC(RELAYD, RELAY_CANDIDATE, "Relay candidate configuration");
 
@@ -251,6 +252,7 @@ void relay_nb_track_apply_finish(struct nb_cb_apply_finish_args *args)
 
 	relay_nb_read_track(args->dnode, &cfg);
 	track_configure(&cfg);
+	relay_watchdog_kick();
 }
 
 /* --------------------------------------------------------------- instances */
@@ -277,4 +279,5 @@ void relay_nb_instance_apply_finish(struct nb_cb_apply_finish_args *args)
 
 	relay_nb_read_instance(args->dnode, &cfg);
 	relay_configure(&cfg);
+	relay_watchdog_kick();
 }
