@@ -20,6 +20,7 @@
 #include "relay_nb.h"
 #include "relay_nodes.h"
 #include "relay_validate.h"
+#include "relay_watchdog.h"
 
 /* Leading "." stands for the node that the vty is in. */
 static void absolute_xpath(struct vty *vty, const char *xpath, char *out,
@@ -111,6 +112,7 @@ int relay_cli_apply(struct vty *vty, const char *object)
 	char err[RELAY_ERR_LEN] = "";
 
 	VTY_CHECK_XPATH;
+	relay_watchdog_kick();
 
 	now = yang_dnode_get(candidate->dnode, object);
 	if (now && lyd_dup_single(now, NULL,

@@ -102,6 +102,7 @@ int relay_nb_pre_validate(struct nb_cb_pre_validate_args *args)
 			return NB_ERR_VALIDATION;
 	}
 
+	relay_watchdog_kick();
 	cfgs = read_instances(root, &n);
 	for (size_t i = 0; ok && i < n; i++)
 		/* pairs once: each against those before it */
