@@ -28,12 +28,14 @@ struct frr_loop *tunnel_loop;
 struct zebra_privs_t *tunnel_privs;
 
 static struct tunnels_head tunnels[1];
-static struct frr_event *t_tick;
+static struct frr_event *t_tick, *t_transit;
 static unsigned int ticks;
+static bool routes_scanned;
 static int init_error;
 
 #define CHECK_INTERVAL_S 1
 #define RETRY_S 1
+#define TRANSIT_DELAY_MS 20
 #define ROUTE_SCAN_TICKS 5
 #define REPAIR_INTERVAL_US 1000000
 #define REPAIRS_MAX 5
@@ -234,10 +236,22 @@ static void tunnel_check_all(void)
 			tunnel_run(tun, false);
 }
 
+static void transit_due(struct frr_event *ev)
+{
+	tunnel_transit_update(tunnel_any_created());
+}
+
+/* Many links that change at once cost one look at them. */
+static void transit_soon(void)
+{
+	event_add_timer_msec(tunnel_loop, transit_due, NULL, TRANSIT_DELAY_MS,
+			     &t_transit);
+}
+
 void tunnel_monitor_changed(void)
 {
-	/* before the checks: its problem is part of their notes */
-	tunnel_transit_update(tunnel_any_created());
+	if (tunnel_any_created())
+		transit_soon();
 	tunnel_check_all();
 }
 
@@ -252,6 +266,7 @@ static void tunnel_tick(struct frr_event *ev)
 			&t_tick);
 	if (ticks++ % ROUTE_SCAN_TICKS == 0 && tunnel_any_created()) {
 		tunnel_route_scan();
+		routes_scanned = true;
 		tunnel_transit_update(true);
 	}
 	tunnel_check_all();
@@ -370,10 +385,11 @@ void tunnel_start(struct tunnel *tun)
 		tunnel_notify(tun);
 		return;
 	}
-	if (tunnel_route_uplinks(AF_INET, &(size_t){0}) && ticks == 0)
+	if (!routes_scanned)
 		tunnel_route_scan();
+	routes_scanned = true;
 	tunnel_run(tun, true);
-	tunnel_transit_update(tunnel_any_created());
+	transit_soon();
 }
 
 static bool params_same(const struct tunnel_params *a,
@@ -419,7 +435,7 @@ void tunnel_update(struct tunnel *tun, const struct tunnel_params *params)
 	/* create is idempotent: it brings about what differs */
 	tunnel_create(tun);
 	tunnel_run(tun, false);
-	tunnel_transit_update(tunnel_any_created());
+	transit_soon();
 }
 
 void tunnel_delete(struct tunnel **tunp)
@@ -521,6 +537,8 @@ void tunnel_sweep(void)
 
 	if (init_error < 0)
 		return;
+	/* so that what is still needed is known as such */
+	tunnel_transit_update(tunnel_any_created());
 	for (ent = tunnel_journal_first(); ent; ent = next) {
 		char key[JOURNAL_KEY_LEN];
 
@@ -568,6 +586,7 @@ void tunnel_fini(void)
 		XFREE(MTYPE_TUNNEL, tun);
 	}
 	EVENT_OFF(t_tick);
+	EVENT_OFF(t_transit);
 	selftest_fini();
 	tunnel_nft_fini(none);
 	tunnel_monitor_fini();
