@@ -184,6 +184,36 @@ static bool validate_routes(const struct relay_config *relay,
 	return true;
 }
 
+/*
+ * An address whose prefix covers a route makes it a connected one, which zebra
+ * prefers and keeps whatever the health is.
+ */
+static bool validate_address(const struct relay_config *relay,
+			     const struct prefix_ipv6 *addr, char *err,
+			     size_t len)
+{
+	struct relay_route_config routes[RELAY_ROUTES_MAX];
+	size_t n = relay_config_routes(relay, routes);
+	struct prefix net;
+
+	if (IN6_IS_ADDR_MULTICAST(&addr->prefix) ||
+	    IN6_IS_ADDR_LOOPBACK(&addr->prefix) ||
+	    IN6_IS_ADDR_UNSPECIFIED(&addr->prefix) ||
+	    IN6_IS_ADDR_V4MAPPED(&addr->prefix))
+		return refuse(err, len,
+			      "ipv6 address %pFX is not a unicast address",
+			      addr);
+	prefix_copy(&net, addr);
+	apply_mask(&net);
+	for (size_t i = 0; i < n; i++)
+		if (routes[i].prefix.family == AF_INET6 &&
+		    prefix_match(&net, &routes[i].prefix))
+			return refuse(err, len,
+				      "ipv6 address %pFX would make %pFX a connected route",
+				      addr, &routes[i].prefix);
+	return true;
+}
+
 static bool validate_alone(const struct relay_config *relay,
 			   const struct relay_validate_tracks *tracks,
 			   char *err, size_t len)
@@ -203,13 +233,8 @@ static bool validate_alone(const struct relay_config *relay,
 			      "tunnel transmit-source %pI4 is not a unicast address",
 			      &relay->transmit_source);
 	for (size_t i = 0; i < relay->naddrs; i++)
-		if (IN6_IS_ADDR_MULTICAST(&relay->addrs[i].prefix) ||
-		    IN6_IS_ADDR_LOOPBACK(&relay->addrs[i].prefix) ||
-		    IN6_IS_ADDR_UNSPECIFIED(&relay->addrs[i].prefix) ||
-		    IN6_IS_ADDR_V4MAPPED(&relay->addrs[i].prefix))
-			return refuse(err, len,
-				      "ipv6 address %pFX is not a unicast address",
-				      &relay->addrs[i]);
+		if (!validate_address(relay, &relay->addrs[i], err, len))
+			return false;
 	if (relay->track && !track_exists(tracks, relay->track))
 		return refuse(err, len, "track object %u does not exist",
 			      relay->track);

@@ -191,6 +191,40 @@ static void test_routes(void **state)
 	expect(&cfg, NULL, 0, "track object 77 does not exist");
 }
 
+static void test_addresses(void **state)
+{
+	static const struct {
+		const char *addr;
+		const char *expected;
+	} cases[] = {
+		{"2002:c058:6301::1/128", NULL},
+		{"2002:c058:6301::1/17", NULL},
+		{"2001:db8::1/64", NULL},
+		{"2002:c058:6301::1/16",
+		 "ipv6 address 2002:c058:6301::1/16 would make 2002::/16 a connected route"},
+		{"2003::1/12",
+		 "ipv6 address 2003::1/12 would make 2002::/16 a connected route"},
+		{"ff02::1/128",
+		 "ipv6 address ff02::1/128 is not a unicast address"},
+		{"::1/128", "ipv6 address ::1/128 is not a unicast address"},
+	};
+	struct relay_config cfg;
+
+	for (size_t i = 0; i < array_size(cases); i++) {
+		relay_named(&cfg, "a");
+		assert_int_equal(str2prefix_ipv6(cases[i].addr, &cfg.addrs[0]),
+				 1);
+		cfg.naddrs = 1;
+		expect(&cfg, NULL, 0, cases[i].expected);
+	}
+	/* nothing is injected for a direction that is off */
+	relay_named(&cfg, "a");
+	str2prefix_ipv6("2002:c058:6301::1/16", &cfg.addrs[0]);
+	cfg.naddrs = 1;
+	cfg.direction = TUNNEL_DIR_RECEIVE;
+	expect(&cfg, NULL, 0, NULL);
+}
+
 static void test_pairs(void **state)
 {
 	struct relay_config a, b;
@@ -293,6 +327,7 @@ int main(void)
 		cmocka_unit_test(test_sources),
 		cmocka_unit_test(test_completeness),
 		cmocka_unit_test(test_routes),
+		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_pairs),
 		cmocka_unit_test(test_default_routes),
 		cmocka_unit_test(test_tracks),
