@@ -130,6 +130,7 @@ int kern_link_del(ifindex_t ifindex);
 int kern_addr_change(ifindex_t ifindex, const struct prefix *p, bool add);
 /* host route in the local table to a device, see selftest.c */
 int kern_local_route_add(const struct in6_addr *dst, ifindex_t ifindex);
+int kern_local_route_del(const struct in6_addr *dst, ifindex_t ifindex);
 /*
  * While a relay drains: forwarding goes on after zebra has taken its route out
  * of the kernel. The metric is worse than any of zebra's, so whatever else

@@ -296,18 +296,23 @@ static int kern_route6(bool add, const struct rtmsg *rtm,
 	return kern_talk(msg, NULL, NULL);
 }
 
+static const struct rtmsg local_route = {
+	.rtm_family = AF_INET6,
+	.rtm_dst_len = 128,
+	.rtm_table = RT_TABLE_LOCAL,
+	.rtm_protocol = RTPROT_STATIC,
+	.rtm_scope = RT_SCOPE_UNIVERSE,
+	.rtm_type = RTN_UNICAST,
+};
+
 int kern_local_route_add(const struct in6_addr *dst, ifindex_t ifindex)
 {
-	const struct rtmsg rtm = {
-		.rtm_family = AF_INET6,
-		.rtm_dst_len = 128,
-		.rtm_table = RT_TABLE_LOCAL,
-		.rtm_protocol = RTPROT_STATIC,
-		.rtm_scope = RT_SCOPE_UNIVERSE,
-		.rtm_type = RTN_UNICAST,
-	};
+	return kern_route6(true, &local_route, dst, ifindex, 0);
+}
 
-	return kern_route6(true, &rtm, dst, ifindex, 0);
+int kern_local_route_del(const struct in6_addr *dst, ifindex_t ifindex)
+{
+	return kern_route6(false, &local_route, dst, ifindex, 0);
 }
 
 int kern_drain_route(bool add, const struct prefix_ipv6 *p, ifindex_t ifindex)

@@ -198,6 +198,21 @@ static int sit_drop_renamed(struct tunnel *tun)
 	return ret;
 }
 
+/* The self-test's route for a source that is not tested any more. */
+static void sit_drop_probe_route(ifindex_t ifindex, struct in_addr source)
+{
+	struct in6_addr target;
+	int ret;
+
+	selftest_6to4_target(source, &target);
+	if (!kern_local_route_present(&target, ifindex))
+		return;
+	ret = kern_local_route_del(&target, ifindex);
+	if (ret < 0)
+		zlog_warn("self-test route %pI6 can't be removed: %s", &target,
+			  safe_strerror(-ret));
+}
+
 /* A device of ours with our parameters; 0, 1 when it was made, or -errno. */
 static int sit_have_device(struct tunnel *tun)
 {
@@ -217,6 +232,8 @@ static int sit_have_device(struct tunnel *tun)
 			 "interface %s exists and is not relayd's", p->ifname);
 		return -EEXIST;
 	}
+	if (link && link->sit.local.s_addr != wanted.local.s_addr)
+		sit_drop_probe_route(link->pub.ifindex, link->sit.local);
 	if (link && !sit_same(&link->sit, &wanted)) {
 		ret = kern_link_set_sit(link->pub.ifindex, &wanted);
 		tunnel_monitor_refresh(link->pub.ifindex);
@@ -478,6 +495,8 @@ static int sit_apply(struct tunnel *tun, bool bring_up)
 		if (ret < 0)
 			return tunnel_fail(tun, ret, "self-test route on %s",
 					   p->ifname);
+	} else if (!p->self_test) {
+		sit_drop_probe_route(ifindex, p->source);
 	}
 	tunnel_monitor_poll();
 	return 0;
