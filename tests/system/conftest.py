@@ -20,8 +20,8 @@ def pytest_collection_modifyitems(config, items):
         (out if wrong else keep).append(item)
     if out:
         config.hook.pytest_deselected(items=out)
-    # the longest first, so that no worker is left alone with it
-    items[:] = sorted(keep, key=lambda item: "random_walk" not in item.name)
+    # the longest first, so that no worker is left alone with one
+    items[:] = sorted(keep, key=lambda item: not item.name.startswith(("test_random_walk", "test_scale")))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -15,9 +15,10 @@ CONFIG = ["relay tokyo6to4", "description anycast 6to4 relay", "tunnel mode ipv6
 PICTURE = f"""\
 A lab of its own, in network namespaces:
 
-  h64  6to4 host, IPv4 only        --.          .--  rl   relay router: zebra, bgpd, relayd
-       {H64_6}           net, bird, AS 65000
-  h6   native IPv6 host, {H6} --'
+  h64, a 6to4 host, IPv4 only     --.           .--  rl, the relay router:
+       {H64_6:27}|--  net  --'      zebra, bgpd, relayd
+  h6, a native IPv6 host          --'  (bird, AS 65000)
+       {H6}
 
 Nothing but BGP tells net where the anycast prefixes are."""
 

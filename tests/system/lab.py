@@ -158,23 +158,15 @@ class Ns:
 
 def sysctl_tree(ns):
     """Every readable /proc/sys/net/ipv[46] value that an operator could set."""
-
-    def read():
-        found = {}
-        for top in ("/proc/sys/net/ipv4", "/proc/sys/net/ipv6"):
-            for root, _, files in os.walk(top):
-                if root.endswith("/neigh") or "/neigh/" in root:
-                    continue
-                for name in files:
-                    # secrets, commands, and what the kernel counts by itself
-                    if name in ("stable_secret", "flush", "tcp_fastopen_key") or "nr_" in name:
-                        continue
-                    path = os.path.join(root, name)
-                    with contextlib.suppress(OSError), open(path, encoding="ascii", errors="replace") as file:
-                        found[path[len("/proc/sys/"):]] = file.read().strip()
-        return found
-
-    return ns.call(read)
+    found = {}
+    for line in ns.run("grep", "-rs", "", "/proc/sys/net/ipv4", "/proc/sys/net/ipv6", check=False).stdout.splitlines():
+        path, value = line.split(":", 1)
+        name = path.rsplit("/", 1)[1]
+        # secrets, and what the kernel counts by itself
+        if "/neigh/" not in path and name not in ("stable_secret", "tcp_fastopen_key") and "nr_" not in name:
+            found[path[len("/proc/sys/"):]] = found.get(path[len("/proc/sys/"):], "") + value
+    assert len(found) > 200, "the sysctls can't be read"
+    return found
 
 
 def kernel_state(ns):
@@ -183,13 +175,12 @@ def kernel_state(ns):
     def clean(entry, drop):
         return json.dumps({k: v for k, v in entry.items() if k not in drop}, sort_keys=True)
 
-    links = {}
-    for link in ns.ip_json("link"):
-        links[link["ifname"]] = clean(link, ("ifindex", "link_index", "link_netnsid", "txqlen", "stats", "stats64",
-                                             "address", "qdisc", "operstate", "flags"))
-    addrs = {link["ifname"]: sorted(f"{a['local']}/{a['prefixlen']}" for a in link.get("addr_info", [])
-                                    if not a["local"].startswith("fe80:"))
-             for link in ns.ip_json("addr")}
+    links, addrs = {}, {}
+    for link in ns.ip_json("addr"):
+        addrs[link["ifname"]] = sorted(f"{a['local']}/{a['prefixlen']}" for a in link.get("addr_info", [])
+                                       if not a["local"].startswith("fe80:"))
+        links[link["ifname"]] = clean(link, ("addr_info", "ifindex", "link_index", "link_netnsid", "txqlen", "address",
+                                             "permaddr", "qdisc", "operstate", "flags"))
     rules = sorted(clean(rule, ()) for fam in ("-4", "-6") for rule in ns.ip_json(fam, "rule"))
     routes = sorted(clean(route, ("nhid", "nh_info", "expires", "flags", "pref"))
                     for fam in ("-4", "-6") for route in ns.ip_json(fam, "route", "show", "table", "all")
@@ -580,15 +571,14 @@ class Bird:
                 lines.append(f"{code} {line[1:]}")
         return lines
 
-    def routes(self, protocol=None):
-        """{prefix: number of routes} learned by BGP, of one session or all."""
+    def routes(self):
+        """{prefix: number of routes} learned by BGP, in all tables."""
         found = {}
-        table = f" protocol {protocol}" if protocol else ""
-        for line in self.ask("show route all where source = RTS_BGP" + table if not table
-                             else "show route" + table):
+        for line in self.ask("show route table all where source = RTS_BGP"):
             match = re.match(r"1007 (\S+/\d+)\s", line)
             if match:
                 last = match.group(1)
+            if "unicast [" in line:
                 found[last] = found.get(last, 0) + 1
         return found
 

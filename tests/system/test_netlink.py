@@ -1,30 +1,55 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The kernel says more than relayd can read: news are lost (ENOBUFS), the state is right afterwards."""
 
+import contextlib
+import os
+import re
 import signal
+import socket
 
 import pytest
 
-from lab import wait_for
+from lab import libc, wait_for
 from topology import ANYCAST, H6, H64_6, RELAY_ADDR
 from wire import addr_delete, ifindex, link_events, link_set, ping
 
 
-def burst(ns):
-    """More events than the receive buffer of relayd's socket holds."""
-    ns.ip("link add burst type veth peer name burstpeer")
-    link_events(ns, "burst", 10000)
-    ns.ip("link del burst")
+SYS_PIDFD_OPEN, SYS_PIDFD_GETFD = 434, 438
+
+
+def monitor_socket(router):
+    """relayd's socket that listens to link and address news, as a socket of ours."""
+    pid = router.procs["relayd"].pid
+    inodes = {}
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(OSError):
+            match = re.match(r"socket:\[(\d+)\]", os.readlink(f"/proc/{pid}/fd/{fd}"))
+            if match:
+                inodes[match.group(1)] = int(fd)
+    with open(f"/proc/{pid}/net/netlink", encoding="ascii") as file:
+        lines = [line.split() for line in file][1:]
+    # protocol 0 is NETLINK_ROUTE; a request socket has no groups
+    fds = [inodes[words[9]] for words in lines if words[1] == "0" and int(words[3], 16) and words[9] in inodes]
+    assert len(fds) == 1, f"{fds} of {lines}"
+    pidfd = libc.syscall(SYS_PIDFD_OPEN, pid, 0)
+    ours = libc.syscall(SYS_PIDFD_GETFD, pidfd, fds[0], 0)
+    os.close(pidfd)
+    assert ours >= 0
+    return socket.socket(fileno=ours)
 
 
 def lost_news(router, meanwhile):
-    """relayd stands still while more happens than its socket holds."""
-    router.kill("relayd", signal.SIGSTOP)
-    try:
-        burst(router.ns)
-        meanwhile()
-    finally:
-        router.kill("relayd", signal.SIGCONT)
+    """More happens at once than relayd's socket holds, which is made small for it."""
+    with monitor_socket(router) as sock:
+        router.kill("relayd", signal.SIGSTOP)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        try:
+            router.ns.ip("link add burst type veth peer name burstpeer")
+            link_events(router.ns, "burst", 50)
+            meanwhile()
+            router.ns.ip("link del burst")
+        finally:
+            router.kill("relayd", signal.SIGCONT)
     wait_for(lambda: "no buffer space" in router.log("relayd").lower(), 20, "news were lost (the log says so)")
 
 

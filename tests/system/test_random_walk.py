@@ -189,6 +189,12 @@ def differences(router, base):
     return diff
 
 
+def at_rest(router):
+    return all(relay["operStatus"] not in ("init", "draining") for relay in router.relay_json().values()) and \
+        len(router.rib_openfabric()) == sum(r["installed"] for relay in router.relay_json().values()
+                                            for r in relay["routes"])
+
+
 def settle(what, differ, timeout=60):
     last = []
 
@@ -231,6 +237,7 @@ def walk(router, steps, base):
                 done += 1
             if done % EVERY or any(codes[:len(lines)]):
                 continue
+            wait_for(lambda: at_rest(router), 60, f"no relay is on its way after {done} commits")
             settle(f"explained after {done} commits", lambda: differences(router, base))
             config = router.running()
             state = kernel_state(router.ns)
@@ -239,6 +246,7 @@ def walk(router, steps, base):
             settle(f"nothing left after {done} commits", lambda: state_diff(base, kernel_state(router.ns)))
             assert rib_of(router) == {}
             router.start("relayd", config="\n".join(config))
+            wait_for(lambda: at_rest(router), 60, f"no relay is on its way after {done} commits and a restart")
             settle(f"as before the restart after {done} commits",
                    lambda: state_diff(state, kernel_state(router.ns)) + differences(router, base))
             assert router.running() == config
