@@ -151,13 +151,32 @@ static bool route_track_up(const struct relay_route_config *cfg)
 	return trk && trk->state == TRACK_STATE_UP;
 }
 
+/* Zebra has one entry a prefix: another relay may have taken it over within
+ * the same transaction. */
+static bool sent_by_another(const struct relay_route *route)
+{
+	const struct relay *relay;
+
+	frr_each (relay_tree_const, relay_tree, relay)
+		for (size_t i = 0; i < relay->nroutes; i++)
+			if (&relay->routes[i] != route &&
+			    relay->routes[i].sent &&
+			    prefix_same(&relay->routes[i].cfg.prefix,
+					&route->cfg.prefix))
+				return true;
+	return false;
+}
+
 static void route_withdraw(struct relay_route *route)
 {
 	route->wanted = false;
 	if (!route->sent)
 		return;
-	relay_zebra_route_delete(&route->cfg);
 	route->sent = false;
+	if (sent_by_another(route))
+		route->installed = false;
+	else
+		relay_zebra_route_delete(&route->cfg);
 	route->note = NULL;
 	/* `installed` stays until zebra says that it is gone */
 }
@@ -241,12 +260,12 @@ static void configure_routes(struct relay *relay)
 		for (size_t j = 0; j < nold; j++) {
 			if (!prefix_same(&old[j].cfg.prefix, &cfg[i].prefix))
 				continue;
+			relay->routes[i] = old[j];
+			relay->routes[i].cfg = cfg[i];
 			/* a changed attribute is sent as a new ROUTE_ADD,
 			 * which replaces: no gap */
-			if (route_config_same(&old[j].cfg, &cfg[i])) {
-				relay->routes[i] = old[j];
-				relay->routes[i].cfg = cfg[i];
-			}
+			if (!route_config_same(&old[j].cfg, &cfg[i]))
+				relay->routes[i].sent_ifindex = 0;
 			old[j].sent = false;
 			break;
 		}
@@ -410,7 +429,8 @@ static void removed_give_way(const struct relay *relay)
 	struct relay *old;
 
 	frr_each_safe (relay_tree, removed_tree, old) {
-		if (strcmp(relay_config_ifname(&old->cfg),
+		if (strcmp(old->cfg.name, relay->cfg.name) &&
+		    strcmp(relay_config_ifname(&old->cfg),
 			   relay_config_ifname(&relay->cfg)) &&
 		    old->cfg.source.s_addr != relay->cfg.source.s_addr)
 			continue;
@@ -445,6 +465,7 @@ static void sync_tunnel(struct relay *relay)
 	if (!relay->tun) {
 		removed_give_way(relay);
 		relay->tun = tunnel_new(ops, &params, tunnel_changed, relay);
+		memset(&relay->cleared, 0, sizeof(relay->cleared));
 		tunnel_start(relay->tun);
 		return;
 	}
@@ -479,6 +500,8 @@ struct relay *relay_configure(const struct relay_config *cfg)
 		relay->oper = RELAY_OPER_DISABLED;
 		relay->reason = RELAY_REASON_SHUTDOWN;
 		relay->since = time(NULL);
+		/* a namesake's interface is taken over by the next create */
+		removed_give_way(relay);
 		relay_tree_add(relay_tree, relay);
 	}
 
@@ -547,6 +570,8 @@ void relay_zebra_session(bool connected)
 	}
 }
 
+/* Relays that serve nothing may name the same prefix: only who sent the route
+ * has it installed. */
 void relay_zebra_route_note(const struct prefix *p, bool installed,
 			    const char *note)
 {
@@ -556,11 +581,12 @@ void relay_zebra_route_note(const struct prefix *p, bool installed,
 	frr_each (relay_tree, relay_tree, relay) {
 		for (size_t i = 0; i < relay->nroutes; i++) {
 			route = &relay->routes[i];
-			if (!prefix_same(&route->cfg.prefix, p))
+			if (!prefix_same(&route->cfg.prefix, p) ||
+			    (!route->sent && !route->installed))
 				continue;
-			route->installed = installed;
+			route->installed = installed &&
+					   (route->sent || note);
 			route->note = note;
-			return;
 		}
 	}
 }

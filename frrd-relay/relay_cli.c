@@ -130,8 +130,10 @@ DEFPY_YANG(relay_tunnel_interface, relay_tunnel_interface_cmd,
 	"Kernel interface that relayd creates and removes\n"
 	"Interface name, default the relay's name\n")
 {
-	if (strlen(ifname) >= IFNAMSIZ || strchr(ifname, '/')) {
-		vty_out(vty, "%% %s is not an interface name\n", ifname);
+	char err[RELAY_ERR_LEN];
+
+	if (!relay_validate_ifname(ifname, err, sizeof(err))) {
+		vty_out(vty, "%% %s\n", err);
 		return CMD_WARNING_CONFIG_FAILED;
 	}
 	return set_leaf(vty, "./tunnel/interface", ifname);

@@ -9,6 +9,7 @@
 #include "relay_cli.h"
 #include "relay_nb.h"
 #include "relay_nodes.h"
+#include "relay_validate.h"
 
 #ifndef VTYSH_EXTRACT_PL
 #include "frrd-relay/relay_cli_track_clippy.c"
@@ -89,9 +90,10 @@ DEFPY_YANG_NOSH(track_interface, track_interface_cmd,
 	"It exists and is operative\n")
 {
 	const struct track_leaf leaves[] = {{"interface", ifname}, {}};
+	char err[RELAY_ERR_LEN];
 
-	if (strlen(ifname) >= IFNAMSIZ || strchr(ifname, '/')) {
-		vty_out(vty, "%% %s is not an interface name\n", ifname);
+	if (!relay_validate_ifname(ifname, err, sizeof(err))) {
+		vty_out(vty, "%% %s\n", err);
 		return CMD_WARNING_CONFIG_FAILED;
 	}
 	return enter_object(vty, id_str, "interface", leaves);
@@ -154,9 +156,10 @@ DEFPY_YANG_NOSH(track_icmp_echo, track_icmp_echo_cmd,
 		{"source-address", source ? source_str : NULL},
 		{"source-interface", ifname},
 		{}};
+	char err[RELAY_ERR_LEN];
 
-	if (ifname && (strlen(ifname) >= IFNAMSIZ || strchr(ifname, '/'))) {
-		vty_out(vty, "%% %s is not an interface name\n", ifname);
+	if (ifname && !relay_validate_ifname(ifname, err, sizeof(err))) {
+		vty_out(vty, "%% %s\n", err);
 		return CMD_WARNING_CONFIG_FAILED;
 	}
 	return enter_object(vty, id_str, "icmp-echo", leaves);

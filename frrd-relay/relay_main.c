@@ -164,7 +164,8 @@ int main(int argc, char **argv)
 	/* --vty_socket moves a daemon's own socket, and nothing else */
 	vty_dir = relayd_di.vty_sock_path ? relayd_di.vty_sock_path
 					  : frr_vtydir;
-	if (relay_zebra_type_taken(vty_dir, err, sizeof(err))) {
+	if (!relayd_di.dryrun &&
+	    relay_zebra_type_taken(vty_dir, err, sizeof(err))) {
 		fprintf(stderr, "relayd: %s\n", err);
 		exit(1);
 	}
@@ -172,11 +173,14 @@ int main(int argc, char **argv)
 	relay_main_loop = frr_init();
 	vrf_init(NULL, NULL, NULL, NULL);
 
-	ret = tunnel_init(relay_main_loop, &relay_privs, vty_dir);
-	if (ret < 0) {
-		fprintf(stderr, "relayd: netlink is not usable: %s\n",
-			safe_strerror(-ret));
-		exit(1);
+	/* -C reads the configuration and touches nothing */
+	if (!relayd_di.dryrun) {
+		ret = tunnel_init(relay_main_loop, &relay_privs, vty_dir);
+		if (ret < 0) {
+			fprintf(stderr, "relayd: can't start: %s: %s\n",
+				tunnel_init_failed(), safe_strerror(-ret));
+			exit(1);
+		}
 	}
 	track_init(relay_main_loop, &relay_privs);
 	relay_init(relay_main_loop);

@@ -112,7 +112,13 @@ const struct frr_yang_module_info frr_relay_info = {
 		LEAF("/instance/tunnel/datapath"),
 		LEAF("/instance/tunnel/ttl"),
 		LEAF("/instance/ipv6/mtu"),
-		LIST("/instance/ipv6/address"),
+		{
+			.xpath = RELAY_XPATH "/instance/ipv6/address",
+			.cbs = {
+				.create = relay_nb_address_create,
+				.destroy = relay_nb_leaf_destroy,
+			},
+		},
 		LIST("/instance/route"),
 		LEAF_OPTIONAL("/instance/route/tag"),
 		LEAF("/instance/route/distance"),

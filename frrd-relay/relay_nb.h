@@ -21,6 +21,7 @@ int relay_nb_leaf_modify(struct nb_cb_modify_args *args);
 int relay_nb_leaf_destroy(struct nb_cb_destroy_args *args);
 int relay_nb_tunnel_interface_modify(struct nb_cb_modify_args *args);
 int relay_nb_enabled_modify(struct nb_cb_modify_args *args);
+int relay_nb_address_create(struct nb_cb_create_args *args);
 int relay_nb_track_create(struct nb_cb_create_args *args);
 int relay_nb_track_destroy(struct nb_cb_destroy_args *args);
 int relay_nb_track_type_modify(struct nb_cb_modify_args *args);

@@ -112,14 +112,24 @@ int relay_nb_pre_validate(struct nb_cb_pre_validate_args *args)
 	return ok ? NB_OK : NB_ERR_VALIDATION;
 }
 
+/*
+ * A name that the kernel has given to somebody else is refused when it is
+ * chosen or put to use; what happens later is shown as the relay's state, and
+ * must not keep an operator from editing it.
+ */
 static bool ifname_ok(const struct lyd_node *instance, char *err, size_t len)
 {
+	const struct relay *relay;
 	struct relay_config cfg;
 	const char *ifname;
 
 	relay_nb_read_instance(instance, &cfg);
 	ifname = relay_config_ifname(&cfg);
 	if (!cfg.ifname[0] && !cfg.enabled)
+		return true;
+	relay = relay_lookup(cfg.name);
+	if (relay && relay->cfg.enabled >= cfg.enabled &&
+	    !strcmp(relay_config_ifname(&relay->cfg), ifname))
 		return true;
 	if (!tunnel_ifname_foreign(ifname))
 		return true;
@@ -183,6 +193,18 @@ int relay_nb_leaf_destroy(struct nb_cb_destroy_args *args)
 	return NB_OK;
 }
 
+int relay_nb_address_create(struct nb_cb_create_args *args)
+{
+	const char *value = lyd_get_value(args->dnode);
+	struct prefix_ipv6 p;
+
+	if (args->event != NB_EV_VALIDATE || str2prefix_ipv6(value, &p))
+		return NB_OK;
+	snprintf(args->errmsg, args->errmsg_len,
+		 "%s is not an IPv6 address with prefix length", value);
+	return NB_ERR_VALIDATION;
+}
+
 static const struct lyd_node *instance_of(const struct lyd_node *dnode)
 {
 	while (dnode && !relay_nb_is_instance(dnode))
@@ -240,7 +262,10 @@ int relay_nb_track_type_modify(struct nb_cb_modify_args *args)
 		return NB_OK;
 	relay_nb_read_track(lyd_parent(args->dnode), &cfg);
 	trk = track_lookup(cfg.id);
-	if (!trk || trk->cfg.type == cfg.type)
+	/* a file may remove an object and make it anew in one transaction; the
+	 * commands have looked at the candidate */
+	if (!trk || trk->cfg.type == cfg.type ||
+	    args->context->client == NB_CLIENT_CLI)
 		return NB_OK;
 	snprintf(args->errmsg, args->errmsg_len,
 		 "track %u exists with another type, remove it first", cfg.id);

@@ -44,6 +44,15 @@ bool relay_validate_name(const char *name, char *err, size_t len)
 	return true;
 }
 
+bool relay_validate_ifname(const char *ifname, char *err, size_t len)
+{
+	if (!ifname[0] || strlen(ifname) >= IFNAMSIZ ||
+	    strpbrk(ifname, "/:% \t\n") || !strcmp(ifname, ".") ||
+	    !strcmp(ifname, ".."))
+		return refuse(err, len, "%s is not an interface name", ifname);
+	return true;
+}
+
 /* ----------------------------------------------------------------- tracks */
 
 static bool track_exists(const struct relay_validate_tracks *tracks,
@@ -220,10 +229,8 @@ static bool validate_alone(const struct relay_config *relay,
 {
 	if (!relay_validate_name(relay->name, err, len))
 		return false;
-	if (relay->ifname[0] &&
-	    (!strcmp(relay->ifname, ".") || !strcmp(relay->ifname, "..")))
-		return refuse(err, len, "%s is not an interface name",
-			      relay->ifname);
+	if (relay->ifname[0] && !relay_validate_ifname(relay->ifname, err, len))
+		return false;
 	if (relay->has_source && !source_ok(relay->source))
 		return refuse(err, len,
 			      "tunnel source %pI4 is not a unicast address",

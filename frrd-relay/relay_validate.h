@@ -25,6 +25,9 @@ struct relay_validate_tracks {
 /* A keyword of the show commands can't name a relay. */
 bool relay_validate_name(const char *name, char *err, size_t len);
 
+/* What the kernel takes as an interface name, and does not expand. */
+bool relay_validate_ifname(const char *ifname, char *err, size_t len);
+
 bool relay_validate_track(const struct track_config *trk,
 			  const struct relay_validate_tracks *tracks, char *err,
 			  size_t len);

@@ -268,24 +268,36 @@ void relay_zebra_unwatch(const struct prefix *p)
 
 /* ----------------------------------------------------------- start, stop */
 
-bool relay_zebra_type_taken(const char *vty_dir, char *err, size_t len)
+static bool vty_answers(const char *vty_dir, const char *daemon)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	bool taken;
+	bool answers;
 	int fd;
 
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return false;
-	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/fabricd.vty",
-		 vty_dir);
-	taken = connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0 ||
-		errno == EAGAIN;
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/%s.vty", vty_dir,
+		 daemon);
+	answers = connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0 ||
+		  errno == EAGAIN;
 	close(fd);
-	if (taken)
+	return answers;
+}
+
+bool relay_zebra_type_taken(const char *vty_dir, char *err, size_t len)
+{
+	if (vty_answers(vty_dir, "fabricd")) {
 		snprintf(err, len,
 			 "fabricd runs on this router and owns the route type that relayd uses (openfabric); stop fabricd first");
-	return taken;
+		return true;
+	}
+	if (vty_answers(vty_dir, "relayd")) {
+		snprintf(err, len, "another relayd runs already (%s/relayd.vty)",
+			 vty_dir);
+		return true;
+	}
+	return false;
 }
 
 bool relay_zebra_connected(void)

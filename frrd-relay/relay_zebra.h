@@ -26,7 +26,8 @@ bool relay_zebra_connected(void);
 
 /*
  * True, with the reason in err, when a daemon that owns the same route type
- * runs on this router (its vty socket under vty_dir answers).
+ * runs on this router (its vty socket under vty_dir answers): fabricd, or another
+ * relayd, which owns the journal in vty_dir as well.
  */
 bool relay_zebra_type_taken(const char *vty_dir, char *err, size_t len);
 

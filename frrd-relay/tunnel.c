@@ -15,6 +15,7 @@
 #include "monotime.h"
 #include "relay_debug.h"
 #include "relay_memory.h"
+#include "relay_watchdog.h"
 #include "selftest.h"
 #include "tunnel_journal.h"
 #include "tunnel_kernel.h"
@@ -27,11 +28,13 @@ DECLARE_DLIST(tunnels, struct tunnel, item);
 struct frr_loop *tunnel_loop;
 struct zebra_privs_t *tunnel_privs;
 
-static struct tunnels_head tunnels[1];
+static struct tunnels_head tunnels[1] = {INIT_DLIST(tunnels[0])};
 static struct frr_event *t_tick, *t_transit;
 static unsigned int ticks;
 static bool routes_scanned;
-static int init_error;
+/* until tunnel_init(), and for good with -C, nothing touches the kernel */
+static int init_error = -ENOTCONN;
+static const char *init_what = "";
 
 #define CHECK_INTERVAL_S 1
 #define RETRY_S 1
@@ -377,6 +380,8 @@ struct tunnel *tunnel_new(const struct tunnel_ops *ops,
 
 void tunnel_start(struct tunnel *tun)
 {
+	if (!tunnel_loop)
+		return;
 	tun->started = true;
 	if (init_error < 0) {
 		tunnel_fail(tun, init_error, "netlink can't be used");
@@ -470,9 +475,16 @@ bool tunnel_ifname_foreign(const char *ifname)
 
 static int init_step(int ret, const char *what)
 {
-	if (ret < 0)
+	if (ret < 0) {
+		init_what = what;
 		zlog_err("%s: %s", what, safe_strerror(-ret));
+	}
 	return ret;
+}
+
+const char *tunnel_init_failed(void)
+{
+	return init_what;
 }
 
 int tunnel_init(struct frr_loop *loop, struct zebra_privs_t *privs,
@@ -480,9 +492,8 @@ int tunnel_init(struct frr_loop *loop, struct zebra_privs_t *privs,
 {
 	tunnel_loop = loop;
 	tunnel_privs = privs;
-	tunnels_init(tunnels);
 	init_error =
-		init_step(tunnel_journal_open(vty_dir), "journal relayd.state");
+		init_step(tunnel_journal_open(vty_dir), "the journal relayd.state beside the vty socket");
 	if (init_error < 0)
 		return init_error;
 	init_error = init_step(tunnel_netlink_init(), "rtnetlink socket");
@@ -500,14 +511,14 @@ int tunnel_init(struct frr_loop *loop, struct zebra_privs_t *privs,
 }
 
 /* An interface of a former run that no relay has taken over. */
-static void sweep_interface(const struct journal_entry *ent)
+static int sweep_interface(const struct journal_entry *ent)
 {
 	struct kern_link *link = NULL, *next;
 	char alias[64], owner[IFNAMSIZ] = "", stage[16] = "";
-	int ret;
+	int ret = 0;
 
 	if (sscanf(ent->value, "%15s %15s", owner, stage) != 2)
-		return;
+		return 0;
 	snprintf(alias, sizeof(alias), TUNNEL_ALIAS_PREFIX "%s", owner);
 	for (link = kern_link_next(NULL); link; link = next) {
 		next = kern_link_next(link);
@@ -529,6 +540,7 @@ static void sweep_interface(const struct journal_entry *ent)
 			zlog_info("interface %s of a former run removed",
 				  link->pub.name);
 	}
+	return ret;
 }
 
 void tunnel_sweep(void)
@@ -546,10 +558,12 @@ void tunnel_sweep(void)
 		if (ent->adopted)
 			continue;
 		strlcpy(key, ent->key, sizeof(key));
+		relay_watchdog_kick();
 		switch (ent->kind) {
 		case JOURNAL_INTERFACE:
-			sweep_interface(ent);
-			tunnel_journal_del(JOURNAL_INTERFACE, key);
+			/* what can't be removed now is for the next run */
+			if (sweep_interface(ent) == 0)
+				tunnel_journal_del(JOURNAL_INTERFACE, key);
 			break;
 		case JOURNAL_ADDRESS:
 			/* on a relay's interface, which is gone or swept */

@@ -162,6 +162,8 @@ struct tunnel {
 struct zebra_privs_t;
 int tunnel_init(struct frr_loop *loop, struct zebra_privs_t *privs,
 		const char *vty_dir);
+/* What tunnel_init() could not do, for a message. */
+const char *tunnel_init_failed(void);
 /*
  * Called once after the configuration has been read: whatever the journal names
  * and no tunnel has adopted is taken away.

@@ -183,6 +183,7 @@ const char *tunnel_transit_problem(void);
 #define TUNNEL_NFT_TABLE "frr-relay"
 
 struct nft_relay {
+	const void *owner; /* two tunnels may name a source for a while */
 	struct in_addr source, transmit_source;
 	enum tunnel_direction direction;
 };
@@ -197,7 +198,8 @@ int tunnel_nft_init(void);
 /* remove_table: no relay is left that could use it */
 void tunnel_nft_fini(bool remove_table);
 void tunnel_nft_set(const struct nft_relay *relay);
-void tunnel_nft_unset(struct in_addr source);
+/* nothing happens where the rules of that source are another owner's */
+void tunnel_nft_unset(struct in_addr source, const void *owner);
 /* 0: the kernel has the rules as wanted; -EINPROGRESS: soon; else why not */
 int tunnel_nft_state(struct in_addr source);
 const char *tunnel_nft_error(void);

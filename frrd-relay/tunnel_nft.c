@@ -347,13 +347,14 @@ static void nft_apply(struct frr_event *ev)
 		tunnel_nft_changed();
 		return;
 	}
-	counters_fold(true);
+	counters_read();
 	if (n)
 		relays = XCALLOC(MTYPE_NFT_RELAYS, n * sizeof(*relays));
 	frr_each (nft_entries, entries, ent)
 		relays[i++] = ent->relay;
 	text = tunnel_nft_text(relays, n);
 	if (nft_transaction(text, &foreign) == 0) {
+		counters_fold(false);
 		hold_back = false;
 		table_present = n > 0;
 		if (nft_error[0])
@@ -413,8 +414,10 @@ void tunnel_nft_set(const struct nft_relay *relay)
 	if (ent &&
 	    ent->relay.transmit_source.s_addr ==
 		    relay->transmit_source.s_addr &&
-	    ent->relay.direction == relay->direction)
+	    ent->relay.direction == relay->direction) {
+		ent->relay.owner = relay->owner;
 		return;
+	}
 	if (!ent) {
 		ent = XCALLOC(MTYPE_NFT_ENTRY, sizeof(*ent));
 		ent->relay.source = relay->source;
@@ -425,11 +428,11 @@ void tunnel_nft_set(const struct nft_relay *relay)
 	ent->wanted = generation;
 }
 
-void tunnel_nft_unset(struct in_addr source)
+void tunnel_nft_unset(struct in_addr source, const void *owner)
 {
 	struct nft_entry *ent = entry_find(source);
 
-	if (!ent)
+	if (!ent || ent->relay.owner != owner)
 		return;
 	nft_entries_del(entries, ent);
 	XFREE(MTYPE_NFT_ENTRY, ent);
@@ -442,7 +445,9 @@ int tunnel_nft_state(struct in_addr source)
 
 	if (!ctx)
 		return -EOPNOTSUPP;
-	if (ent && ent->wanted <= applied)
+	if (!ent)
+		return -ENOENT;
+	if (ent->wanted <= applied)
 		return 0;
 	return nft_error[0] ? -EIO : -EINPROGRESS;
 }

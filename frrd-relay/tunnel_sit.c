@@ -417,6 +417,7 @@ static void sit_rules(struct tunnel *tun)
 {
 	struct sit *sit = sit_priv(tun);
 	struct nft_relay relay = {
+		.owner = tun,
 		.source = tun->params.source,
 		.transmit_source = tun->params.transmit_source,
 		.direction = tun->params.direction,
@@ -425,7 +426,7 @@ static void sit_rules(struct tunnel *tun)
 	if (sit->nft_source.s_addr != relay.source.s_addr) {
 		if (sit->nft_source.s_addr) {
 			sit_probes(sit, &sit->probes_base);
-			tunnel_nft_unset(sit->nft_source);
+			tunnel_nft_unset(sit->nft_source, tun);
 		}
 		sit->nft_seen = false;
 	}
@@ -524,6 +525,7 @@ static int sit_remove(struct tunnel *tun)
 	int ret = 0;
 
 	tunnel_monitor_poll();
+	sit_drop_renamed(tun);
 	link = kern_link_by_name(tun->params.ifname);
 	if (link && sit_is_ours(tun, link)) {
 		ret = sit_delete_device(tun, link);
@@ -537,7 +539,7 @@ static int sit_remove(struct tunnel *tun)
 		sit_journal_gone(tun->params.ifname);
 	}
 	if (sit->nft_source.s_addr)
-		tunnel_nft_unset(sit->nft_source);
+		tunnel_nft_unset(sit->nft_source, tun);
 	XFREE(MTYPE_TUNNEL_SIT, tun->priv);
 	return ret;
 }

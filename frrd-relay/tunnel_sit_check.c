@@ -160,7 +160,9 @@ static void sit_check_rules(struct tunnel *tun)
 	st->note[0] = '\0';
 	if (ret == 0)
 		sit_priv(tun)->nft_seen = true;
-	if (ret == -EINPROGRESS) {
+	if (ret == -ENOENT)
+		sit_repair_now(tun);
+	if (ret == -EINPROGRESS || ret == -ENOENT) {
 		if (st->interface == TUNNEL_CHECK_OK &&
 		    !sit_priv(tun)->nft_seen)
 			st->interface = TUNNEL_CHECK_PENDING;
