@@ -121,12 +121,13 @@ def row(origin, tuning, fault, ours, floor):
     return f"{origin:12} {tuning:19} {fault:19} {ours['median']:7.1f} {ours['worst']:7.1f}  {text}  {ratio}"
 
 
-def report_withdrawals(trials, rows):
+def report_withdrawals(trials, rows, origins, tunings):
     print("milliseconds from the fault to the withdrawing UPDATE at the neighbour")
     print(f"{'':52} relayd           staticd         relayd /")
     print(f"{'bgpd originates by':18} {'zebra':13} {'fault':19}  median   worst   median   worst  staticd")
-    for originate in ("redistribute", "network"):
-        for tuning, zebra_config in TUNED.items():
+    for originate in origins:
+        for tuning in tunings:
+            zebra_config = TUNED[tuning]
             for fault, times in withdrawals(originate, zebra_config, trials):
                 ours, floor = figures(times["relayd_ms"]), figures(times["staticd_ms"])
                 print(row(originate, tuning, fault, ours, floor), flush=True)
@@ -140,12 +141,15 @@ def main():
     parser.add_argument("--json", type=pathlib.Path)
     parser.add_argument("--rate", type=int, default=1000)
     parser.add_argument("--part", choices=("withdraw", "maintenance"), help="only this one")
+    parser.add_argument("--originate", choices=("redistribute", "network"), nargs="*",
+                        default=["redistribute", "network"])
+    parser.add_argument("--zebra", choices=TUNED, nargs="*", default=list(TUNED))
     args = parser.parse_args()
 
     report = {"kernel": platform.release(), "trials": args.trials, "withdraw": []}
     good = True
     if args.part != "maintenance":
-        report_withdrawals(args.trials, report["withdraw"])
+        report_withdrawals(args.trials, report["withdraw"], args.originate, args.zebra)
     if args.part != "withdraw":
         result = report["maintenance"] = maintenance(args.rate, 8)
         print(f"maintenance, two relays, {result['packets_per_s']} packets/s: {result['sent']} sent, "
