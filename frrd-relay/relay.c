@@ -50,65 +50,6 @@ int relay_cmp(const struct relay *a, const struct relay *b)
 
 /* --------------------------------------------------------- configuration */
 
-void relay_config_defaults(struct relay_config *cfg)
-{
-	memset(cfg, 0, sizeof(*cfg));
-	cfg->direction = TUNNEL_DIR_BOTH;
-	cfg->datapath = RELAY_DATAPATH_AUTO;
-	cfg->ttl = RELAY_TTL_DEFAULT;
-	cfg->mtu = RELAY_MTU_DEFAULT;
-	cfg->drain_time_s = RELAY_DRAIN_DEFAULT_S;
-	cfg->self_test = true;
-}
-
-const char *relay_config_ifname(const struct relay_config *cfg)
-{
-	return cfg->ifname[0] ? cfg->ifname : cfg->name;
-}
-
-/* 4->6 traffic follows the IPv4 prefix, 6->4 traffic the IPv6 one. */
-static bool direction_serves(enum tunnel_direction dir, const struct prefix *p)
-{
-	switch (dir) {
-	case TUNNEL_DIR_BOTH:
-		return true;
-	case TUNNEL_DIR_RECEIVE:
-		return p->family == AF_INET;
-	case TUNNEL_DIR_TRANSMIT:
-		return p->family == AF_INET6;
-	}
-	assert(!"unknown direction");
-}
-
-static const char *const mode_6to4_routes[] = {"192.88.99.0/24", "2002::/16"};
-
-size_t relay_config_routes(const struct relay_config *cfg,
-			   struct relay_route_config *out)
-{
-	struct relay_route_config route;
-	size_t n = 0;
-
-	for (size_t i = 0; i < cfg->nroutes; i++)
-		if (direction_serves(cfg->direction, &cfg->routes[i].prefix))
-			out[n++] = cfg->routes[i];
-	if (cfg->nroutes || cfg->mode != RELAY_MODE_6TO4)
-		return n;
-
-	for (size_t i = 0; i < array_size(mode_6to4_routes); i++) {
-		memset(&route, 0, sizeof(route));
-		route.distance = RELAY_DISTANCE_DEFAULT;
-		str2prefix(mode_6to4_routes[i], &route.prefix);
-		if (direction_serves(cfg->direction, &route.prefix))
-			out[n++] = route;
-	}
-	return n;
-}
-
-static bool config_complete(const struct relay_config *cfg)
-{
-	return cfg->mode != RELAY_MODE_NONE && cfg->has_source;
-}
-
 static const struct tunnel_ops *config_tunnel_ops(const struct relay_config *cfg)
 {
 	switch (cfg->mode) {
@@ -331,7 +272,7 @@ static void gather_facts(const struct relay *relay, struct relay_facts *facts)
 
 	memset(facts, 0, sizeof(*facts));
 	facts->enabled = relay->cfg.enabled && !relay->removed && !stopping;
-	facts->complete = config_complete(&relay->cfg);
+	facts->complete = relay_config_complete(&relay->cfg);
 	facts->maintenance = relay->cfg.maintenance;
 	facts->draining = relay->draining;
 	facts->zebra = relay_zebra_connected();
@@ -442,7 +383,7 @@ static void removed_give_way(const struct relay *relay)
 static void sync_tunnel(struct relay *relay)
 {
 	bool wanted = relay->cfg.enabled && !relay->removed && !stopping &&
-		      config_complete(&relay->cfg);
+		      relay_config_complete(&relay->cfg);
 	const struct tunnel_ops *ops = config_tunnel_ops(&relay->cfg);
 	struct tunnel_params params;
 

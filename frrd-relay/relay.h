@@ -84,6 +84,9 @@ const char *relay_config_ifname(const struct relay_config *cfg);
 size_t relay_config_routes(const struct relay_config *cfg,
 			   struct relay_route_config *out);
 
+/* Mode and tunnel source are there: it can be enabled. */
+bool relay_config_complete(const struct relay_config *cfg);
+
 /* A route as it stands towards zebra. */
 struct relay_route {
 	struct relay_route_config cfg;

@@ -95,14 +95,14 @@ const struct frr_yang_module_info frr_relay_info = {
 		LEAF_OPTIONAL("/instance/description"),
 		{
 			.xpath = RELAY_XPATH "/instance/enabled",
-			.cbs = {.modify = relay_nb_enabled_modify},
+			.cbs = {.modify = relay_nb_ifname_modify},
 		},
 		LEAF("/instance/maintenance"),
 		LEAF_OPTIONAL("/instance/tunnel/mode"),
 		{
 			.xpath = RELAY_XPATH "/instance/tunnel/interface",
 			.cbs = {
-				.modify = relay_nb_tunnel_interface_modify,
+				.modify = relay_nb_ifname_modify,
 				.destroy = relay_nb_leaf_destroy,
 			},
 		},

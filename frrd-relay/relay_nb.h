@@ -19,8 +19,8 @@ int relay_nb_pre_validate(struct nb_cb_pre_validate_args *args);
 int relay_nb_leaf_create(struct nb_cb_create_args *args);
 int relay_nb_leaf_modify(struct nb_cb_modify_args *args);
 int relay_nb_leaf_destroy(struct nb_cb_destroy_args *args);
-int relay_nb_tunnel_interface_modify(struct nb_cb_modify_args *args);
-int relay_nb_enabled_modify(struct nb_cb_modify_args *args);
+/* of the leaves that put an interface name to use */
+int relay_nb_ifname_modify(struct nb_cb_modify_args *args);
 int relay_nb_address_create(struct nb_cb_create_args *args);
 int relay_nb_track_create(struct nb_cb_create_args *args);
 int relay_nb_track_destroy(struct nb_cb_destroy_args *args);

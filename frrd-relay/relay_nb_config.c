@@ -212,17 +212,7 @@ static const struct lyd_node *instance_of(const struct lyd_node *dnode)
 	return dnode;
 }
 
-int relay_nb_tunnel_interface_modify(struct nb_cb_modify_args *args)
-{
-	if (args->event != NB_EV_VALIDATE)
-		return NB_OK;
-	return ifname_ok(instance_of(args->dnode), args->errmsg,
-			 args->errmsg_len)
-		       ? NB_OK
-		       : NB_ERR_VALIDATION;
-}
-
-int relay_nb_enabled_modify(struct nb_cb_modify_args *args)
+int relay_nb_ifname_modify(struct nb_cb_modify_args *args)
 {
 	if (args->event != NB_EV_VALIDATE)
 		return NB_OK;
