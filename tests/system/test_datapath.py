@@ -186,7 +186,7 @@ def test_plain_linux_relay_drops_transit(net):
 # ------------------------------------------------------------ IPv4 next hops
 
 def test_two_next_hops(net):
-    """Two 6to4 hosts behind two IPv4 next hops, turn by turn: served, or said that it can't be."""
+    """Two 6to4 hosts behind two IPv4 next hops, turn by turn: sit's one cached route is not theirs."""
     with_relay(net)
     lost = []
     for _ in range(5):
@@ -198,9 +198,7 @@ def test_two_next_hops(net):
                     time.sleep(0.02)
                 if not wire.tunnelled(dst=outer):
                     lost.append(dst)
-    if lost:
-        note = net.relay.relay_json("r").get("note", "")
-        assert "next hop" in note, f"lost {lost}, and relayd says nothing"
+    assert not lost
 
 
 def test_several_next_hops_are_said(net):

@@ -52,10 +52,10 @@ def echoes(ns, target, rate, seconds=4):
         return (time.thread_time() - busy) / (time.monotonic() - began)
 
 
-def configuration(relays=RELAYS, tracks=TRACKS, enabled=True):
+def configuration():
     """As `show running-config` would write it: every kind of track, a tenth of them lists."""
     lines = []
-    for n in range(1, tracks + 1):
+    for n in range(1, TRACKS + 1):
         kind = n % 10
         if kind == 0:
             lines += [f"track {n} list boolean and", *[f" object {n - i}" for i in (1, 2, 3)]]
@@ -68,11 +68,11 @@ def configuration(relays=RELAYS, tracks=TRACKS, enabled=True):
         else:
             lines += [f"track {n} icmp-echo 10.0.0.2", " frequency 60000"]
         lines.append("exit")
-    for n in range(relays):
+    for n in range(RELAYS):
         lines += [f"relay scale{n}", " tunnel mode ipv6ip 6to4", f" tunnel source 198.18.{n // 250}.{n % 250 + 1}",
                   f" ipv6 address 2001:db8:5ca1:{n:x}::1/128", f" route 198.19.{n}.0/24 tag {n + 1}",
                   f" route 2002:c613:{n:x}::/48 track {n * 5 + 1}", f" track {n * 5 + 2}", " drain-time 0",
-                  *([" no shutdown"] if enabled else []), "exit"]
+                  " no shutdown", "exit"]
     return lines
 
 
