@@ -290,9 +290,7 @@ static void drain_end(struct tunnel *tun)
 
 	EVENT_OFF(tun->t_drain);
 	for (size_t i = 0; i < tun->ndrain; i++) {
-		if (tun->status.ifindex)
-			kern_drain_route(false, &tun->drain[i],
-					 tun->status.ifindex);
+		kern_drain_route(false, &tun->drain[i], tun->drain_ifindex);
 		drain_key(tun->params.ifname, &tun->drain[i], key, sizeof(key));
 		tunnel_journal_del(JOURNAL_ROUTE, key);
 	}
@@ -339,6 +337,7 @@ void tunnel_drain(struct tunnel *tun, const struct prefix *p, uint16_t secs)
 			  tun->params.owner, p, safe_strerror(-ret));
 		return;
 	}
+	tun->drain_ifindex = tun->status.ifindex;
 	tun->ndrain++;
 	EVENT_OFF(tun->t_drain);
 	event_add_timer(tunnel_loop, drain_over, tun, secs, &tun->t_drain);

@@ -142,6 +142,7 @@ struct tunnel {
 	struct frr_event *t_drain;
 	struct prefix_ipv6 drain[TUNNEL_DRAIN_MAX];
 	size_t ndrain;
+	ifindex_t drain_ifindex; /* where they point to */
 	struct tunnel_status notified;
 	/* self-test bookkeeping, selftest.c's own */
 	uint32_t st_seq;
