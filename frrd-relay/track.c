@@ -199,8 +199,9 @@ struct track *track_configure(const struct track_config *cfg)
 		return trk;
 	}
 
-	/* timers and counts of probes are taken over by the kind as they come */
 	trk->cfg = *cfg;
+	if (trk->ops->changed)
+		trk->ops->changed(trk);
 	if (trk->t_delay)
 		track_apply(trk);
 	return trk;

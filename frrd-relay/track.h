@@ -72,6 +72,8 @@ struct track_ops {
 	/* start watching cfg; call track_report() whenever the raw state is
 	 * known or changes (may do so at once) */
 	int (*start)(struct track *trk);
+	/* timers or counts in cfg changed, not what is watched; may be NULL */
+	void (*changed)(struct track *trk);
 	/* stop watching, free trk->priv */
 	void (*stop)(struct track *trk);
 	/* human text for `target` in show track (NULL: none) */

@@ -32,8 +32,8 @@
 
 DEFINE_MTYPE_STATIC(RELAYD, TRACK_ICMP, "Track ICMP target");
 
-/* a target looks at its configuration at least this often */
-#define ICMP_RECHECK_US 1000000
+/* a new target's first probe comes within this time, at a place of its own */
+#define ICMP_SPREAD_US 1000000
 /* wake up no more often: targets that are due within are served together */
 #define ICMP_TICK_US 1000
 /* later than this, a probe is put off instead of sent late with all others */
@@ -53,7 +53,7 @@ struct icmp_target {
 	uint32_t frequency_ms; /* that next_send_us was computed with */
 	uint32_t timeout_ms;
 	int64_t next_send_us;
-	int64_t due_us; /* heap key: probe to send or to give up, recheck */
+	int64_t due_us; /* heap key: probe to send or to give up */
 	enum track_state reported;
 	int reported_cause;
 	int logged_err; /* last refused sending in the debug log */
@@ -165,34 +165,16 @@ static int64_t icmp_interval_us(const struct icmp_target *target)
 /* Soon, but not all targets at once. */
 static void icmp_target_spread(struct icmp_target *target, int64_t now_us)
 {
-	int64_t within = MIN(icmp_interval_us(target), ICMP_RECHECK_US);
+	int64_t within = MIN(icmp_interval_us(target), ICMP_SPREAD_US);
 
 	target->next_send_us =
 		now_us + icmp_probe_phase(target->trk->cfg.id, within);
 }
 
-/* track.c changes timers in place */
-static void icmp_target_take_config(struct icmp_target *target, int64_t now_us)
+static void icmp_target_enqueue(struct icmp_target *target)
 {
-	const struct track_config *cfg = &target->trk->cfg;
-
-	if (target->frequency_ms == cfg->frequency_ms &&
-	    target->timeout_ms == cfg->timeout_ms)
-		return;
-	icmp_probe_reserve(&target->probe, cfg->frequency_ms, cfg->timeout_ms);
-	target->timeout_ms = cfg->timeout_ms;
-	if (target->frequency_ms != cfg->frequency_ms) {
-		target->frequency_ms = cfg->frequency_ms;
-		icmp_target_spread(target, now_us);
-	}
-}
-
-static void icmp_target_enqueue(struct icmp_target *target, int64_t now_us)
-{
-	int64_t due = MIN(target->next_send_us,
-			  icmp_probe_deadline(&target->probe));
-
-	target->due_us = MIN(due, now_us + ICMP_RECHECK_US);
+	target->due_us = MIN(target->next_send_us,
+			     icmp_probe_deadline(&target->probe));
 	icmp_heap_add(icmp_heap, target);
 }
 
@@ -272,7 +254,6 @@ static void icmp_target_run(struct icmp_target *target, int64_t now_us)
 {
 	struct icmp_probe_limits limits = icmp_limits(target);
 
-	icmp_target_take_config(target, now_us);
 	icmp_probe_expire(&target->probe, &limits, now_us);
 	if (target->next_send_us <= now_us) {
 		if (now_us - target->next_send_us > ICMP_STALL_US) {
@@ -284,7 +265,7 @@ static void icmp_target_run(struct icmp_target *target, int64_t now_us)
 				target->next_send_us);
 		}
 	}
-	icmp_target_enqueue(target, now_us);
+	icmp_target_enqueue(target);
 	icmp_report(target);
 }
 
@@ -338,7 +319,7 @@ static void icmp_reply_seen(const struct icmp_probe_echo *echo,
 	}
 	/* no wake-up for a deadline that has gone */
 	icmp_heap_del(icmp_heap, target);
-	icmp_target_enqueue(target, icmp_now_us());
+	icmp_target_enqueue(target);
 	icmp_report(target);
 }
 
@@ -393,9 +374,30 @@ static int icmp_start(struct track *trk)
 	icmp_socket_hold(target->family);
 	icmp_target_spread(target, now_us);
 	icmp_list_add_tail(icmp_targets, target);
-	icmp_target_enqueue(target, now_us);
+	icmp_target_enqueue(target);
 	icmp_timer_arm(now_us);
 	return 0;
+}
+
+/* Timers that changed; counts of probes are read as they are needed. */
+static void icmp_changed(struct track *trk)
+{
+	const struct track_config *cfg = &trk->cfg;
+	struct icmp_target *target = trk->priv;
+	int64_t now_us = icmp_now_us();
+
+	if (!target || (target->frequency_ms == cfg->frequency_ms &&
+			target->timeout_ms == cfg->timeout_ms))
+		return;
+	icmp_probe_reserve(&target->probe, cfg->frequency_ms, cfg->timeout_ms);
+	target->timeout_ms = cfg->timeout_ms;
+	if (target->frequency_ms == cfg->frequency_ms)
+		return;
+	target->frequency_ms = cfg->frequency_ms;
+	icmp_heap_del(icmp_heap, target);
+	icmp_target_spread(target, now_us);
+	icmp_target_enqueue(target);
+	icmp_timer_arm(now_us);
 }
 
 static void icmp_stop(struct track *trk)
@@ -485,6 +487,7 @@ const struct track_ops track_icmp_ops = {
 	.type = TRACK_ICMP_ECHO,
 	.name = "icmp-echo",
 	.start = icmp_start,
+	.changed = icmp_changed,
 	.stop = icmp_stop,
 	.target = icmp_target_str,
 	.show_json = icmp_show_json,
