@@ -92,6 +92,18 @@ static bool route_track_up(const struct relay_route_config *cfg)
 	return trk && trk->state == TRACK_STATE_UP;
 }
 
+/*
+ * Why a route of a relay that is up is not announced all the same; NULL: nothing
+ * holds it back. Every condition of a single route has its place here.
+ */
+static const char *route_held_back(const struct relay *relay,
+				   const struct relay_route *route)
+{
+	if (!route_track_up(&route->cfg))
+		return "its tracked object is not up";
+	return NULL;
+}
+
 /* Zebra has one entry a prefix: another relay may have taken it over within
  * the same transaction. */
 static bool sent_by_another(const struct relay_route *route)
@@ -159,7 +171,8 @@ static void sync_routes(struct relay *relay)
 
 	for (size_t i = 0; i < relay->nroutes; i++) {
 		route = &relay->routes[i];
-		route->wanted = up && route_track_up(&route->cfg);
+		route->held = up ? route_held_back(relay, route) : NULL;
+		route->wanted = up && !route->held;
 		if (!route->wanted) {
 			route_withdraw(route);
 			continue;

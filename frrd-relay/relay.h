@@ -90,11 +90,12 @@ bool relay_config_complete(const struct relay_config *cfg);
 /* A route as it stands towards zebra. */
 struct relay_route {
 	struct relay_route_config cfg;
-	bool wanted;	/* relay up and the route's own track up */
+	bool wanted;	/* relay up and nothing holds this route back */
 	bool sent;	/* ROUTE_ADD given to zebra, not withdrawn since */
 	bool installed; /* zebra has confirmed it */
 	ifindex_t sent_ifindex;
 	const char *note; /* why it is not installed though sent, or NULL */
+	const char *held; /* why it is not wanted though the relay is up */
 };
 
 PREDECL_RBTREE_UNIQ(relay_tree);

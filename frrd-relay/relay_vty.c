@@ -97,8 +97,10 @@ static json_object *routes_json(const struct relay *relay)
 		json_object_int_add(json, "tag", route->cfg.tag);
 		if (route->cfg.track)
 			json_object_int_add(json, "track", route->cfg.track);
-		if (route->note)
-			json_object_string_add(json, "note", route->note);
+		if (route->note || route->held)
+			json_object_string_add(json, "note",
+					       route->note ? route->note
+							   : route->held);
 		json_object_array_add(array, json);
 	}
 	return array;
@@ -235,8 +237,9 @@ static void show_relay_routes(struct vty *vty, const struct relay *relay)
 		if (route->cfg.track)
 			vty_out(vty, ", track %u is %s", route->cfg.track,
 				track_state_of(route->cfg.track));
-		if (route->note)
-			vty_out(vty, " (%s)", route->note);
+		if (route->note || route->held)
+			vty_out(vty, " (%s)",
+				route->note ? route->note : route->held);
 		vty_out(vty, "\n");
 	}
 }
