@@ -2,11 +2,12 @@
 /*
  * A relay's life.
  *
- * Three things go on, each with one place:
+ * Four things go on, each with one place:
  *
  *   evaluate()      gathers the facts, asks relay_health_decide(), records a
  *                   change and starts or stops `delay up`;
  *   sync_routes()   brings zebra to what the state and the routes' tracks want;
+ *   sync_keep()     says which prefixes the tunnel goes on forwarding by itself;
  *   sync_tunnel()   brings the tunnel to what the configuration wants.
  *
  * On the way down routes go first and at once; the tunnel follows when the
@@ -192,6 +193,29 @@ static void sync_routes(struct relay *relay)
 	}
 }
 
+/*
+ * A prefix is forwarded while its route is out, and while it drains; no longer
+ * when health took the route away, since another way may serve then. At the
+ * start what a former run has left stays until there is a verdict.
+ */
+static void sync_keep(struct relay *relay)
+{
+	bool unknown = relay->oper == RELAY_OPER_INIT ||
+		       relay->reason == RELAY_REASON_ZEBRA_DISCONNECTED;
+	struct prefix keep[RELAY_ROUTES_MAX];
+	const struct relay_route *route;
+	size_t n = 0;
+
+	if (!relay->tun || (unknown && !relay->tun->keep_decided))
+		return;
+	for (size_t i = 0; i < relay->nroutes; i++) {
+		route = &relay->routes[i];
+		if (route->sent || (relay->draining && route->drains))
+			keep[n++] = route->cfg.prefix;
+	}
+	tunnel_keep(relay->tun, keep, n);
+}
+
 static bool route_config_same(const struct relay_route_config *a,
 			      const struct relay_route_config *b)
 {
@@ -254,11 +278,8 @@ static void rest(struct relay *relay)
 		EVENT_OFF(relay->t_drain);
 		event_add_timer(relay_loop, drain_over, relay, secs,
 				&relay->t_drain);
-		for (size_t i = 0; relay->tun && i < relay->nroutes; i++)
-			if (relay->routes[i].sent)
-				tunnel_drain(relay->tun,
-					     &relay->routes[i].cfg.prefix,
-					     secs);
+		for (size_t i = 0; i < relay->nroutes; i++)
+			relay->routes[i].drains = relay->routes[i].sent;
 	}
 	withdraw_all(relay);
 }
@@ -354,6 +375,7 @@ static void evaluate(struct relay *relay)
 	}
 	record(relay, &verdict);
 	sync_routes(relay);
+	sync_keep(relay);
 }
 
 static void tunnel_changed(struct tunnel *tun, void *arg)

@@ -93,6 +93,7 @@ struct relay_route {
 	bool wanted;	/* relay up and nothing holds this route back */
 	bool sent;	/* ROUTE_ADD given to zebra, not withdrawn since */
 	bool installed; /* zebra has confirmed it */
+	bool drains;	/* was sent when the relay began to drain */
 	ifindex_t sent_ifindex;
 	const char *note; /* why it is not installed though sent, or NULL */
 	const char *held; /* why it is not wanted though the relay is up */

@@ -216,6 +216,7 @@ static void tunnel_run(struct tunnel *tun, bool retry)
 				&tun->t_retry);
 	else
 		EVENT_OFF(tun->t_retry);
+	tunnel_keep_check(tun);
 	selftest_update(tun);
 	tunnel_notify(tun);
 }
@@ -273,74 +274,6 @@ static void tunnel_tick(struct frr_event *ev)
 		tunnel_transit_update(true);
 	}
 	tunnel_check_all();
-}
-
-/* -------- drain -------- */
-
-static void drain_key(const char *ifname, const struct prefix_ipv6 *p,
-		      char *buf, size_t len)
-{
-	snprintfrr(buf, len, "%s,%pFX", ifname, p);
-}
-
-/* The routes themselves may have gone with the interface. */
-static void drain_end(struct tunnel *tun)
-{
-	char key[JOURNAL_KEY_LEN];
-
-	EVENT_OFF(tun->t_drain);
-	for (size_t i = 0; i < tun->ndrain; i++) {
-		kern_drain_route(false, &tun->drain[i], tun->drain_ifindex);
-		drain_key(tun->params.ifname, &tun->drain[i], key, sizeof(key));
-		tunnel_journal_del(JOURNAL_ROUTE, key);
-	}
-	tun->ndrain = 0;
-}
-
-static void drain_over(struct frr_event *ev)
-{
-	drain_end(EVENT_ARG(ev));
-}
-
-/* A relayd that died while it drained left these. */
-static void sweep_drain(const char *key)
-{
-	char ifname[IFNAMSIZ] = "", prefix[PREFIX_STRLEN] = "";
-	struct kern_link *link;
-	struct prefix_ipv6 p;
-
-	if (sscanf(key, "%15[^,],%50s", ifname, prefix) != 2 ||
-	    !str2prefix_ipv6(prefix, &p))
-		return;
-	link = kern_link_by_name(ifname);
-	if (link)
-		kern_drain_route(false, &p, link->pub.ifindex);
-}
-
-void tunnel_drain(struct tunnel *tun, const struct prefix *p, uint16_t secs)
-{
-	struct prefix_ipv6 *drain = &tun->drain[tun->ndrain];
-	char key[JOURNAL_KEY_LEN];
-	int ret;
-
-	if (p->family != AF_INET6 || !tun->created || !tun->status.ifindex ||
-	    tun->ndrain == TUNNEL_DRAIN_MAX)
-		return;
-	prefix_copy(drain, p);
-	drain_key(tun->params.ifname, drain, key, sizeof(key));
-	ret = tunnel_journal_add(JOURNAL_ROUTE, key, "-");
-	if (ret == 0)
-		ret = kern_drain_route(true, drain, tun->status.ifindex);
-	if (ret < 0) {
-		tunnel_journal_del(JOURNAL_ROUTE, key);
-		zlog_warn("relay %s: no route for %pFX while it drains: %s",
-			  tun->params.owner, p, safe_strerror(-ret));
-		return;
-	}
-	tun->drain_ifindex = tun->status.ifindex;
-	tun->ndrain++;
-	EVENT_OFF(tun->t_drain);
-	event_add_timer(tunnel_loop, drain_over, tun, secs, &tun->t_drain);
 }
 
 /* -------- life -------- */
@@ -421,7 +354,7 @@ void tunnel_update(struct tunnel *tun, const struct tunnel_params *params)
 	if (params_same(&tun->params, params))
 		return;
 	if (anew && tun->started && init_error == 0) {
-		drain_end(tun);
+		tunnel_keep(tun, NULL, 0);
 		tun->ops->remove(tun);
 		tun->created = false;
 	}
@@ -451,10 +384,10 @@ void tunnel_delete(struct tunnel **tunp)
 	*tunp = NULL;
 	EVENT_OFF(tun->t_retry);
 	EVENT_OFF(tun->t_notify);
-	drain_end(tun);
 	selftest_unregister(tun);
 	tunnels_del(tunnels, tun);
 	if (tun->started && init_error == 0) {
+		tunnel_keep(tun, NULL, 0);
 		tun->ops->remove(tun);
 		tunnel_transit_update(tunnel_any_created());
 	}
@@ -572,8 +505,7 @@ void tunnel_sweep(void)
 			tunnel_sysctl_release(key);
 			break;
 		case JOURNAL_ROUTE:
-			sweep_drain(key);
-			tunnel_journal_del(JOURNAL_ROUTE, key);
+			tunnel_keep_sweep(key);
 			break;
 		case JOURNAL_TABLE:
 		case JOURNAL_KINDS:
@@ -593,7 +525,6 @@ void tunnel_fini(void)
 	while ((tun = tunnels_pop(tunnels))) {
 		EVENT_OFF(tun->t_retry);
 		EVENT_OFF(tun->t_notify);
-		EVENT_OFF(tun->t_drain);
 		selftest_unregister(tun);
 		XFREE(MTYPE_TUNNEL_ADDRS, tun->params.addrs);
 		XFREE(MTYPE_TUNNEL, tun);

@@ -118,7 +118,7 @@ enum tunnel_repair {
 
 PREDECL_DLIST(tunnels);
 
-#define TUNNEL_DRAIN_MAX 32
+#define TUNNEL_KEEP_MAX 32
 
 struct tunnel {
 	struct tunnels_item item;
@@ -139,10 +139,12 @@ struct tunnel {
 	void *arg;
 	struct frr_event *t_retry;
 	struct frr_event *t_notify;
-	struct frr_event *t_drain;
-	struct prefix_ipv6 drain[TUNNEL_DRAIN_MAX];
-	size_t ndrain;
-	ifindex_t drain_ifindex; /* where they point to */
+	/* tunnel_keep.c's own */
+	bool keep_decided; /* tunnel_keep() has been called */
+	struct prefix_ipv6 keep[TUNNEL_KEEP_MAX];
+	size_t nkeep;
+	ifindex_t keep_ifindex; /* where their routes point to */
+	uint32_t keep_downs;	/* kern_link.downs when they were put there */
 	struct tunnel_status notified;
 	/* self-test bookkeeping, selftest.c's own */
 	uint32_t st_seq;
@@ -188,11 +190,12 @@ void tunnel_start(struct tunnel *tun);
  */
 void tunnel_update(struct tunnel *tun, const struct tunnel_params *params);
 /*
- * Forwards what still comes for an IPv6 prefix for that many seconds after the
- * route has left zebra; call before it leaves. Ends by itself, and with the
- * tunnel.
+ * Forwards what comes for these n prefixes into the tunnel, with zebra's routes
+ * or without them: the whole set, which replaces the one before. Only IPv6 ones
+ * count, IPv4 packets come to an address. The routes outlive relayd; until the
+ * first call what a former run has left for this interface stays.
  */
-void tunnel_drain(struct tunnel *tun, const struct prefix *p, uint16_t secs);
+void tunnel_keep(struct tunnel *tun, const struct prefix *p, size_t n);
 /* Removes kernel objects now, frees the tunnel. */
 void tunnel_delete(struct tunnel **tun);
 

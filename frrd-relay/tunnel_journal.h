@@ -19,7 +19,7 @@ enum journal_kind {
 	JOURNAL_ADDRESS,   /* key "IFNAME,ADDRESS/LEN", value "-" */
 	JOURNAL_SYSCTL,	   /* key path under /proc/sys, value "ORIGINAL OURS" */
 	JOURNAL_TABLE,	   /* key nftables table, value "-" */
-	JOURNAL_ROUTE,	   /* of a drain: key "IFNAME,PREFIX", value "-" */
+	JOURNAL_ROUTE,	   /* standby: key "IFNAME,PREFIX", value "-" */
 	JOURNAL_KINDS,
 };
 

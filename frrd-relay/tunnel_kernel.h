@@ -60,6 +60,7 @@ struct kern_link {
 	char alias[64];
 	char kind[16];
 	struct kern_sit sit; /* kind sit */
+	uint32_t downs; /* how often it was set down: its IPv6 routes went */
 	uint64_t stamp;
 };
 
@@ -132,15 +133,16 @@ int kern_addr_change(ifindex_t ifindex, const struct prefix *p, bool add);
 int kern_local_route_add(const struct in6_addr *dst, ifindex_t ifindex);
 int kern_local_route_del(const struct in6_addr *dst, ifindex_t ifindex);
 /*
- * While a relay drains: forwarding goes on after zebra has taken its route out
- * of the kernel. The metric is worse than any of zebra's, so whatever else
- * zebra has for the prefix is used first; the protocol is one that zebra takes
- * for its own, so it does not read the route back and bgpd never sees it. Goes
- * with the device.
+ * A standby route, see tunnel_keep.c: forwarding goes on after zebra has taken
+ * its route out of the kernel. The metric is worse than any of zebra's, so
+ * whatever else zebra has for the prefix is used first; the protocol is one
+ * that zebra takes for its own, so it does not read the route back and bgpd
+ * never sees it. Goes with the device, and when the device is set down.
  */
-#define KERN_DRAIN_METRIC 0xfffffffe
-#define KERN_DRAIN_PROTOCOL 197 /* openfabric, as relayd's routes in zebra */
-int kern_drain_route(bool add, const struct prefix_ipv6 *p, ifindex_t ifindex);
+#define KERN_STANDBY_METRIC 0xfffffffe
+#define KERN_STANDBY_PROTOCOL 197 /* openfabric, as relayd's routes in zebra */
+int kern_standby_route(bool add, const struct prefix_ipv6 *p,
+		       ifindex_t ifindex);
 bool kern_local_route_present(const struct in6_addr *dst, ifindex_t ifindex);
 
 struct kern_stats {
@@ -213,6 +215,13 @@ void tunnel_nft_changed(void);
  * table. The caller frees it. */
 char *tunnel_nft_text(const struct nft_relay *relays, size_t n);
 void tunnel_nft_text_free(char **text);
+
+/* -------- tunnel_keep.c -------- */
+
+/* puts the standby routes back that the kernel has dropped */
+void tunnel_keep_check(struct tunnel *tun);
+/* the configuration has been read: a JOURNAL_ROUTE that no tunnel has adopted */
+void tunnel_keep_sweep(const char *key);
 
 /* -------- tunnel.c -------- */
 

@@ -315,18 +315,18 @@ int kern_local_route_del(const struct in6_addr *dst, ifindex_t ifindex)
 	return kern_route6(false, &local_route, dst, ifindex, 0);
 }
 
-int kern_drain_route(bool add, const struct prefix_ipv6 *p, ifindex_t ifindex)
+int kern_standby_route(bool add, const struct prefix_ipv6 *p, ifindex_t ifindex)
 {
 	const struct rtmsg rtm = {
 		.rtm_family = AF_INET6,
 		.rtm_dst_len = p->prefixlen,
 		.rtm_table = RT_TABLE_MAIN,
-		.rtm_protocol = KERN_DRAIN_PROTOCOL,
+		.rtm_protocol = KERN_STANDBY_PROTOCOL,
 		.rtm_scope = RT_SCOPE_UNIVERSE,
 		.rtm_type = RTN_UNICAST,
 	};
 
-	return kern_route6(add, &rtm, &p->prefix, ifindex, KERN_DRAIN_METRIC);
+	return kern_route6(add, &rtm, &p->prefix, ifindex, KERN_STANDBY_METRIC);
 }
 
 struct route_answer {

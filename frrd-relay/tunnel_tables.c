@@ -301,6 +301,7 @@ static void parse_link(struct nlmsghdr *nlh)
 	link->stamp = stamp;
 	link->flags = ifi->ifi_flags;
 	link->pub.up = ifi->ifi_flags & IFF_UP;
+	link->downs += old.up && !link->pub.up;
 	link->pub.operative =
 		link_operative(ifi->ifi_flags, tb[IFLA_OPERSTATE]);
 	link->mtu = tb[IFLA_MTU] ? nla_get_u32(tb[IFLA_MTU]) : 0;

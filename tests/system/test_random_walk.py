@@ -26,6 +26,7 @@ SOURCES = ["192.88.99.1", "192.88.99.2", "198.18.0.1", "10.0.0.1", "10.99.0.1", 
 PREFIXES = ["192.88.99.0/24", "2002::/16", "10.70.0.0/16", "10.71.0.0/16", "2001:db8:70::/48", "2001:db8:71::/48",
             "2002:a00::/24", "198.51.100.0/24"]
 TRACKS = range(1, 13)
+STANDBY_METRIC = 4294967294
 
 
 class Walk:
@@ -156,6 +157,12 @@ def rib_of(router):
     return found
 
 
+def standby_of(ns):
+    """(prefix, interface) of the routes that relayd keeps itself, see the manual's standby route."""
+    return {(route["dst"], route["dev"]) for route in ns.ip_json("-6", "route", "show", "table", "all")
+            if route.get("metric") == STANDBY_METRIC}
+
+
 def kernel_links(ns, base):
     found = {}
     for link in ns.ip_json("addr"):
@@ -179,6 +186,10 @@ def differences(router, base):
     have = rib_of(router)
     diff += [f"RIB {p}: want {rib.get(p)}, have {have.get(p)}" for p in sorted(rib.keys() | have.keys())
              if rib.get(p) != have.get(p)]
+    # beside zebra's routes and nowhere else: nothing drains while it rests
+    want = {(prefix, attrs[0]) for prefix, attrs in rib.items() if ":" in prefix}
+    have = standby_of(router.ns)
+    diff += [f"standby {p}: wanted {p in want}, there {p in have}" for p in sorted(want ^ have)]
     if not links:
         diff += state_diff(base, kernel_state(router.ns))
     for name, relay in router.relay_json().items():
