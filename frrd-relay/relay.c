@@ -21,6 +21,7 @@
 #include "relay.h"
 #include "relay_debug.h"
 #include "relay_memory.h"
+#include "relay_suppress.h"
 #include "relay_watchdog.h"
 #include "relay_zebra.h"
 
@@ -83,14 +84,14 @@ static void config_tunnel_params(struct relay_config *cfg,
 
 /* ---------------------------------------------------------------- routes */
 
-static bool route_track_up(const struct relay_route_config *cfg)
+static enum track_state route_track_state(const struct relay_route_config *cfg)
 {
 	struct track *trk;
 
 	if (!cfg->track)
-		return true;
+		return TRACK_STATE_UP;
 	trk = track_lookup(cfg->track);
-	return trk && trk->state == TRACK_STATE_UP;
+	return trk ? trk->state : TRACK_STATE_DOWN;
 }
 
 /*
@@ -100,8 +101,14 @@ static bool route_track_up(const struct relay_route_config *cfg)
 static const char *route_held_back(const struct relay *relay,
 				   const struct relay_route *route)
 {
-	if (!route_track_up(&route->cfg))
-		return "its tracked object is not up";
+	switch (route_track_state(&route->cfg)) {
+	case TRACK_STATE_UP:
+		break;
+	case TRACK_STATE_INIT:
+		return "its tracked object is not known yet";
+	case TRACK_STATE_DOWN:
+		return "its tracked object is down";
+	}
 	return NULL;
 }
 
@@ -173,6 +180,12 @@ static void sync_routes(struct relay *relay)
 	for (size_t i = 0; i < relay->nroutes; i++) {
 		route = &relay->routes[i];
 		route->held = up ? route_held_back(relay, route) : NULL;
+		/* an object is forgotten only when it is given something else
+		 * to look at: no failure */
+		if (relay_suppress_route(relay, route, up,
+					 route_track_state(&route->cfg) !=
+						 TRACK_STATE_INIT))
+			route->held = "dampened";
 		route->wanted = up && !route->held;
 		if (!route->wanted) {
 			route_withdraw(route);
@@ -300,8 +313,9 @@ static void delay_over(struct frr_event *ev)
 	evaluate(relay);
 }
 
-static void gather_facts(const struct relay *relay, struct relay_facts *facts)
+static void gather_facts(struct relay *relay, struct relay_facts *facts)
 {
+	struct relay_dampening_status damp;
 	struct track *trk;
 
 	memset(facts, 0, sizeof(*facts));
@@ -319,6 +333,11 @@ static void gather_facts(const struct relay *relay, struct relay_facts *facts)
 		facts->track_detail = trk ? trk->detail : "missing";
 	}
 	facts->delay_passed = relay->delay_passed;
+	facts->configuring = relay->configuring;
+	facts->suppressed = relay_suppress_relay(relay);
+	relay_dampening_status(relay, &relay->dampening, &damp);
+	facts->penalty = damp.penalty;
+	facts->reuse_s = damp.reuse_s;
 }
 
 static void record(struct relay *relay, const struct relay_verdict *verdict)
@@ -326,7 +345,9 @@ static void record(struct relay *relay, const struct relay_verdict *verdict)
 	enum relay_oper old = relay->oper;
 	bool changed = old != verdict->oper || relay->reason != verdict->reason;
 
-	strlcpy(relay->detail, verdict->detail, sizeof(relay->detail));
+	/* that of dampening speaks of the time of the change */
+	if (changed || relay->oper != RELAY_OPER_DAMPENED || !relay->detail[0])
+		strlcpy(relay->detail, verdict->detail, sizeof(relay->detail));
 	if (!changed)
 		return;
 
@@ -349,6 +370,27 @@ static void record(struct relay *relay, const struct relay_verdict *verdict)
 	hook_call(relay_status_change, relay, old);
 }
 
+static void reuse_due(struct frr_event *ev)
+{
+	evaluate(EVENT_ARG(ev));
+}
+
+static void schedule_reuse(struct relay *relay)
+{
+	int64_t msec = relay_suppress_next_ms(relay);
+
+	EVENT_OFF(relay->t_reuse);
+	if (msec)
+		event_add_timer_msec(relay_loop, reuse_due, relay, msec,
+				     &relay->t_reuse);
+}
+
+void relay_clear_dampening(struct relay *relay)
+{
+	relay_suppress_clear(relay);
+	evaluate(relay);
+}
+
 static void evaluate(struct relay *relay)
 {
 	struct relay_verdict verdict;
@@ -361,6 +403,9 @@ static void evaluate(struct relay *relay)
 	       relay_reason_str(verdict.reason), verdict.detail);
 
 	if (!verdict.healthy) {
+		if (relay->delay_passed &&
+		    relay_health_is_flap(&facts, &verdict))
+			relay_suppress_flap(relay);
 		EVENT_OFF(relay->t_delay);
 		relay->delay_passed = false;
 	} else if (!relay->delay_passed) {
@@ -376,6 +421,7 @@ static void evaluate(struct relay *relay)
 	record(relay, &verdict);
 	sync_routes(relay);
 	sync_keep(relay);
+	schedule_reuse(relay);
 }
 
 static void tunnel_changed(struct tunnel *tun, void *arg)
@@ -390,6 +436,7 @@ static void relay_free(struct relay *relay)
 	EVENT_OFF(relay->t_drain);
 	EVENT_OFF(relay->t_delay);
 	EVENT_OFF(relay->t_confirm);
+	EVENT_OFF(relay->t_reuse);
 	tunnel_delete(&relay->tun);
 	relay_watchdog_kick();
 	relay_history_free(&relay->history);
@@ -481,6 +528,8 @@ struct relay *relay_configure(const struct relay_config *cfg)
 		relay_tree_add(relay_tree, relay);
 	}
 
+	relay->configuring = true;
+	relay_suppress_configure(relay, &cfg->dampening);
 	relay->cfg = *cfg;
 	rests = !cfg->enabled || cfg->maintenance;
 	if (rests)
@@ -494,6 +543,7 @@ struct relay *relay_configure(const struct relay_config *cfg)
 	configure_routes(relay);
 	sync_tunnel(relay);
 	evaluate(relay);
+	relay->configuring = false;
 	return relay;
 }
 

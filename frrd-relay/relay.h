@@ -15,6 +15,7 @@
 #include "typesafe.h"
 #include "prefix.h"
 #include "compat.h"
+#include "relay_dampening.h"
 #include "relay_health.h"
 #include "relay_history.h"
 #include "track.h"
@@ -70,6 +71,7 @@ struct relay_config {
 	uint16_t delay_up_s;
 	uint16_t drain_time_s;
 	bool self_test;
+	struct relay_dampening_config dampening;
 };
 
 /* The values of an empty configuration, those of yang/frr-relay.yang. */
@@ -97,6 +99,8 @@ struct relay_route {
 	ifindex_t sent_ifindex;
 	const char *note; /* why it is not installed though sent, or NULL */
 	const char *held; /* why it is not wanted though the relay is up */
+	bool fit; /* the relay is up, nothing but dampening holds it back */
+	struct relay_dampening dampening; /* for what befalls it alone */
 };
 
 PREDECL_RBTREE_UNIQ(relay_tree);
@@ -122,6 +126,9 @@ struct relay {
 	bool delay_passed;
 	struct frr_event *t_delay;
 	struct frr_event *t_confirm;
+	struct relay_dampening dampening;
+	struct frr_event *t_reuse; /* the next reuse, of relay or routes */
+	bool configuring; /* what changes now is the operator's doing */
 
 	struct tunnel_counters cleared; /* counters at the last clear */
 };
@@ -147,6 +154,20 @@ void relay_remove(const char *name);
 /* Counters less what was there at the last clear. 0 or -errno. */
 int relay_counters(struct relay *relay, struct tunnel_counters *out);
 void relay_counters_clear(struct relay *relay);
+
+/* Penalties of the relay and its routes to zero: all are reused at once. */
+void relay_clear_dampening(struct relay *relay);
+
+/* Dampening as it is now; of the relay, or of one of its routes. */
+struct relay_dampening_status {
+	uint32_t penalty;
+	bool suppressed;
+	uint32_t reuse_s; /* until reuse, rounded up; 0: not suppressed */
+	uint32_t flaps;
+};
+void relay_dampening_status(const struct relay *relay,
+			    const struct relay_dampening *damp,
+			    struct relay_dampening_status *out);
 
 const char *relay_mode_str(enum relay_mode mode);
 const char *relay_datapath_str(const struct relay *relay);

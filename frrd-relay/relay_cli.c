@@ -382,6 +382,74 @@ DEFPY_YANG(no_relay_delay_up, no_relay_delay_up_cmd,
 	return set_leaf(vty, "./delay/up", NULL);
 }
 
+static int set_dampening(struct vty *vty, const char *half_life,
+			 const char *reuse, const char *suppress,
+			 const char *max_suppress)
+{
+	nb_cli_enqueue_change(vty, "./dampening", NB_OP_CREATE, NULL);
+	nb_cli_enqueue_change(vty, "./dampening/half-life", NB_OP_MODIFY,
+			      half_life);
+	nb_cli_enqueue_change(vty, "./dampening/reuse", NB_OP_MODIFY, reuse);
+	nb_cli_enqueue_change(vty, "./dampening/suppress", NB_OP_MODIFY,
+			      suppress);
+	nb_cli_enqueue_change(vty, "./dampening/max-suppress", NB_OP_MODIFY,
+			      max_suppress);
+	return relay_cli_apply(vty, VTY_CURR_XPATH);
+}
+
+/* Without values: the defaults, whatever was there before. */
+DEFPY_YANG(relay_dampening, relay_dampening_cmd,
+	"dampening [half-life (1-45)$half reuse (1-20000)$reuse suppress (1-20000)$suppress max-suppress (1-255)$max]",
+	"Hold back what flaps (RFC 2439)\n"
+	"Time in which the penalty halves\n"
+	"Minutes, default 15\n"
+	"Penalty below which routes are announced again\n"
+	"Penalty, default 750\n"
+	"Penalty from which on routes are held back\n"
+	"Penalty, default 2000; a flap is 1000\n"
+	"Longest time that routes are held back after the last flap\n"
+	"Minutes, default 60\n")
+{
+	return set_dampening(vty, half_str, reuse_str, suppress_str, max_str);
+}
+
+/* as in bgpd and IOS */
+DEFPY_YANG(relay_dampening_plain, relay_dampening_plain_cmd,
+	"dampening (1-45)$half (1-20000)$reuse (1-20000)$suppress (1-255)$max",
+	"Hold back what flaps (RFC 2439)\n"
+	"Half-life, minutes\n"
+	"Penalty below which routes are announced again\n"
+	"Penalty from which on routes are held back\n"
+	"Longest time that routes are held back, minutes\n")
+{
+	return set_dampening(vty, half_str, reuse_str, suppress_str, max_str);
+}
+
+DEFPY_YANG(no_relay_dampening, no_relay_dampening_cmd,
+	"no dampening [half-life (1-45) reuse (1-20000) suppress (1-20000) max-suppress (1-255)]",
+	NO_STR
+	"Hold back what flaps (RFC 2439)\n"
+	"Time in which the penalty halves\n"
+	"Minutes\n"
+	"Penalty below which routes are announced again\n"
+	"Penalty\n"
+	"Penalty from which on routes are held back\n"
+	"Penalty\n"
+	"Longest time that routes are held back after the last flap\n"
+	"Minutes\n")
+{
+	return unset_leaf(vty, "./dampening");
+}
+
+ALIAS_YANG(no_relay_dampening, no_relay_dampening_plain_cmd,
+	"no dampening (1-45) (1-20000) (1-20000) (1-255)",
+	NO_STR
+	"Hold back what flaps (RFC 2439)\n"
+	"Half-life, minutes\n"
+	"Penalty below which routes are announced again\n"
+	"Penalty from which on routes are held back\n"
+	"Longest time that routes are held back, minutes\n")
+
 DEFPY_YANG(relay_drain_time, relay_drain_time_cmd,
 	"drain-time (0-600)$drain",
 	"How long packets are forwarded after routes were withdrawn\n"
@@ -444,6 +512,28 @@ static void show_routes(struct vty *vty, const struct relay_config *cfg)
 	}
 }
 
+static void show_dampening(struct vty *vty,
+			   const struct relay_dampening_config *cfg,
+			   bool defaults)
+{
+	struct relay_dampening_config plain;
+
+	if (!cfg->enabled) {
+		if (defaults)
+			vty_out(vty, " no dampening\n");
+		return;
+	}
+	relay_dampening_defaults(&plain);
+	plain.enabled = true;
+	if (relay_dampening_same(cfg, &plain) && !defaults)
+		vty_out(vty, " dampening\n");
+	else
+		vty_out(vty,
+			" dampening half-life %u reuse %u suppress %u max-suppress %u\n",
+			cfg->half_life_min, cfg->reuse, cfg->suppress,
+			cfg->max_suppress_min);
+}
+
 static void show_tunnel(struct vty *vty, const struct relay_config *cfg,
 			bool defaults)
 {
@@ -500,6 +590,7 @@ void relay_cli_show_instance(struct vty *vty, const struct lyd_node *dnode,
 		vty_out(vty, " track %u\n", cfg.track);
 	if (cfg.delay_up_s || show_defaults)
 		vty_out(vty, " delay up %u\n", cfg.delay_up_s);
+	show_dampening(vty, &cfg.dampening, show_defaults);
 	if (cfg.drain_time_s != RELAY_DRAIN_DEFAULT_S || show_defaults)
 		vty_out(vty, " drain-time %u\n", cfg.drain_time_s);
 	if (!cfg.self_test)
@@ -577,6 +668,10 @@ void relay_cli_init(void)
 	install_element(RELAY_NODE, &no_relay_track_cmd);
 	install_element(RELAY_NODE, &relay_delay_up_cmd);
 	install_element(RELAY_NODE, &no_relay_delay_up_cmd);
+	install_element(RELAY_NODE, &relay_dampening_cmd);
+	install_element(RELAY_NODE, &relay_dampening_plain_cmd);
+	install_element(RELAY_NODE, &no_relay_dampening_cmd);
+	install_element(RELAY_NODE, &no_relay_dampening_plain_cmd);
 	install_element(RELAY_NODE, &relay_drain_time_cmd);
 	install_element(RELAY_NODE, &no_relay_drain_time_cmd);
 	install_element(RELAY_NODE, &relay_maintenance_cmd);

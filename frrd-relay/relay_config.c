@@ -13,6 +13,7 @@ void relay_config_defaults(struct relay_config *cfg)
 	cfg->mtu = RELAY_MTU_DEFAULT;
 	cfg->drain_time_s = RELAY_DRAIN_DEFAULT_S;
 	cfg->self_test = true;
+	relay_dampening_defaults(&cfg->dampening);
 }
 
 const char *relay_config_ifname(const struct relay_config *cfg)

@@ -97,6 +97,8 @@ static bool track_fails(const struct relay_facts *facts,
 void relay_health_decide(const struct relay_facts *facts,
 			 struct relay_verdict *verdict)
 {
+	char detail[RELAY_DETAIL_LEN];
+
 	memset(verdict, 0, sizeof(*verdict));
 
 	if (!facts->enabled) {
@@ -127,18 +129,46 @@ void relay_health_decide(const struct relay_facts *facts,
 		       "no session with zebra");
 		return;
 	}
+
+	/* `delay up` runs while it is suppressed: whichever is over last */
+	verdict->healthy = true;
 	if (facts->suppressed) {
+		snprintf(detail, sizeof(detail),
+			 "penalty was %u, reuse %u s later", facts->penalty,
+			 facts->reuse_s);
 		decide(verdict, RELAY_OPER_DAMPENED, RELAY_REASON_DAMPENED,
-		       NULL);
+		       detail);
 		return;
 	}
-
-	verdict->healthy = true;
 	if (!facts->delay_passed) {
 		decide(verdict, RELAY_OPER_INIT, RELAY_REASON_DELAY_UP, NULL);
 		return;
 	}
 	decide(verdict, RELAY_OPER_UP, RELAY_REASON_OK, NULL);
+}
+
+bool relay_health_is_flap(const struct relay_facts *facts,
+			  const struct relay_verdict *verdict)
+{
+	/* without zebra tracked routes go down too: no fault of theirs */
+	if (verdict->healthy || facts->configuring || !facts->zebra)
+		return false;
+
+	switch (verdict->oper) {
+	case RELAY_OPER_DOWN:
+		return true;
+	case RELAY_OPER_INIT:
+		/* an object is forgotten only when it is given something else
+		 * to look at */
+		return verdict->reason != RELAY_REASON_TRACK_DOWN;
+	case RELAY_OPER_DISABLED:
+	case RELAY_OPER_UP:
+	case RELAY_OPER_MAINTENANCE:
+	case RELAY_OPER_DRAINING:
+	case RELAY_OPER_DAMPENED:
+		return false;
+	}
+	assert(!"unknown relay state");
 }
 
 const char *relay_oper_str(enum relay_oper oper)

@@ -52,19 +52,29 @@ struct relay_facts {
 	enum track_state track_state;
 	const char *track_detail; /* may be NULL */
 	bool suppressed;	  /* by dampening */
+	uint32_t penalty, reuse_s; /* of the suppression */
 	bool delay_passed;	  /* healthy for `delay up` */
+	bool configuring; /* the operator is changing the relay */
 };
 
 struct relay_verdict {
 	enum relay_oper oper;
 	enum relay_reason reason;
 	char detail[RELAY_DETAIL_LEN];
-	/* everything but `delay up` holds: the delay may run */
+	/* everything but dampening and `delay up` holds: the delay may run */
 	bool healthy;
 };
 
 void relay_health_decide(const struct relay_facts *facts,
 			 struct relay_verdict *verdict);
+
+/*
+ * Where verdict follows on a healthy one: has the relay failed, which is a flap
+ * that dampening counts? What the operator says is none, nor is what goes with
+ * zebra.
+ */
+bool relay_health_is_flap(const struct relay_facts *facts,
+			  const struct relay_verdict *verdict);
 
 #define RELAY_TIME_LEN sizeof("2026-11-20T10:00:00Z")
 /* RFC 3339, UTC, whole seconds; returns buf (RELAY_TIME_LEN octets). */

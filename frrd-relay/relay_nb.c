@@ -15,6 +15,7 @@
 		.cbs = {.modify = relay_nb_leaf_modify,                        \
 			.destroy = relay_nb_leaf_destroy},                     \
 	}
+/* A list, or a container whose presence counts. */
 #define LIST(path)                                                             \
 	{                                                                      \
 		.xpath = RELAY_XPATH path,                                     \
@@ -126,6 +127,11 @@ const struct frr_yang_module_info frr_relay_info = {
 		LEAF_OPTIONAL("/instance/route/track"),
 		LEAF_OPTIONAL("/instance/track"),
 		LEAF("/instance/delay/up"),
+		LIST("/instance/dampening"),
+		LEAF("/instance/dampening/half-life"),
+		LEAF("/instance/dampening/reuse"),
+		LEAF("/instance/dampening/suppress"),
+		LEAF("/instance/dampening/max-suppress"),
 		LEAF("/instance/drain-time"),
 		LEAF("/instance/self-test"),
 		STATE("/instance/state/oper-status", relay_nb_instance_state),
@@ -137,6 +143,10 @@ const struct frr_yang_module_info frr_relay_info = {
 		STATE("/instance/state/interface", relay_nb_instance_state),
 		STATE("/instance/state/if-index", relay_nb_instance_state),
 		STATE("/instance/state/datapath", relay_nb_instance_state),
+		STATE("/instance/state/dampening/penalty", relay_nb_dampening_state),
+		STATE("/instance/state/dampening/suppressed", relay_nb_dampening_state),
+		STATE("/instance/state/dampening/time-to-reuse", relay_nb_dampening_state),
+		STATE("/instance/state/dampening/flaps", relay_nb_dampening_state),
 		STATE("/instance/state/checks/interface", relay_nb_instance_state),
 		STATE("/instance/state/checks/source", relay_nb_instance_state),
 		STATE("/instance/state/checks/forwarding", relay_nb_instance_state),
@@ -154,6 +164,10 @@ const struct frr_yang_module_info frr_relay_info = {
 		STATE("/instance/state/route/distance", relay_nb_route_state),
 		STATE("/instance/state/route/metric", relay_nb_route_state),
 		STATE("/instance/state/route/tag", relay_nb_route_state),
+		STATE("/instance/state/route/dampening/penalty", relay_nb_route_dampening_state),
+		STATE("/instance/state/route/dampening/suppressed", relay_nb_route_dampening_state),
+		STATE("/instance/state/route/dampening/time-to-reuse", relay_nb_route_dampening_state),
+		STATE("/instance/state/route/dampening/flaps", relay_nb_route_dampening_state),
 		STATE("/instance/state/counters/rx-packets", relay_nb_counter_state),
 		STATE("/instance/state/counters/rx-bytes", relay_nb_counter_state),
 		STATE("/instance/state/counters/tx-packets", relay_nb_counter_state),
@@ -185,6 +199,10 @@ const struct frr_yang_module_info frr_relay_info = {
 		{
 			.xpath = "/frr-relay:clear-counters",
 			.cbs = {.rpc = relay_nb_clear_counters},
+		},
+		{
+			.xpath = "/frr-relay:clear-dampening",
+			.cbs = {.rpc = relay_nb_clear_dampening},
 		},
 		{
 			.xpath = NULL,

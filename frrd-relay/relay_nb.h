@@ -60,10 +60,13 @@ int relay_nb_instance_get_keys(struct nb_cb_get_keys_args *args);
 const void *relay_nb_instance_lookup(struct nb_cb_lookup_entry_args *args);
 struct yang_data *relay_nb_track_state(struct nb_cb_get_elem_args *args);
 struct yang_data *relay_nb_instance_state(struct nb_cb_get_elem_args *args);
+struct yang_data *relay_nb_dampening_state(struct nb_cb_get_elem_args *args);
 const void *relay_nb_route_get_next(struct nb_cb_get_next_args *args);
 int relay_nb_route_get_keys(struct nb_cb_get_keys_args *args);
 const void *relay_nb_route_lookup(struct nb_cb_lookup_entry_args *args);
 struct yang_data *relay_nb_route_state(struct nb_cb_get_elem_args *args);
+struct yang_data *
+relay_nb_route_dampening_state(struct nb_cb_get_elem_args *args);
 struct yang_data *relay_nb_counter_state(struct nb_cb_get_elem_args *args);
 const void *relay_nb_drop_get_next(struct nb_cb_get_next_args *args);
 int relay_nb_drop_get_keys(struct nb_cb_get_keys_args *args);
@@ -74,6 +77,7 @@ int relay_nb_history_get_keys(struct nb_cb_get_keys_args *args);
 const void *relay_nb_history_lookup(struct nb_cb_lookup_entry_args *args);
 struct yang_data *relay_nb_history_state(struct nb_cb_get_elem_args *args);
 int relay_nb_clear_counters(struct nb_cb_rpc_args *args);
+int relay_nb_clear_dampening(struct nb_cb_rpc_args *args);
 
 /* relay_cli.c, relay_cli_track.c */
 void relay_cli_show_instance(struct vty *vty, const struct lyd_node *dnode,

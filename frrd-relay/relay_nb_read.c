@@ -207,6 +207,24 @@ static void read_ipv6(const struct lyd_node *container,
 	}
 }
 
+static void read_dampening(const struct lyd_node *container,
+			   struct relay_dampening_config *cfg)
+{
+	const struct lyd_node *child;
+
+	cfg->enabled = true;
+	LY_LIST_FOR (lyd_child(container), child) {
+		if (is(child, "half-life"))
+			cfg->half_life_min = number_of(child);
+		else if (is(child, "reuse"))
+			cfg->reuse = number_of(child);
+		else if (is(child, "suppress"))
+			cfg->suppress = number_of(child);
+		else if (is(child, "max-suppress"))
+			cfg->max_suppress_min = number_of(child);
+	}
+}
+
 static void read_route(const struct lyd_node *list, struct relay_config *cfg)
 {
 	struct relay_route_config *route;
@@ -259,6 +277,8 @@ void relay_nb_read_instance(const struct lyd_node *dnode,
 			cfg->track = number_of(child);
 		else if (is(child, "delay"))
 			read_pair(child, "up", &delay_up, NULL, NULL);
+		else if (is(child, "dampening"))
+			read_dampening(child, &cfg->dampening);
 		else if (is(child, "drain-time"))
 			cfg->drain_time_s = number_of(child);
 		else if (is(child, "self-test"))

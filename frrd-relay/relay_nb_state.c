@@ -153,6 +153,58 @@ struct yang_data *relay_nb_instance_state(struct nb_cb_get_elem_args *args)
 	return NULL;
 }
 
+/* -------------------------------------------------------------- dampening */
+
+/* Nothing where it is not configured. */
+static struct yang_data *dampening_state(const struct relay *relay,
+					 const struct relay_dampening *damp,
+					 const char *xpath)
+{
+	struct relay_dampening_status status;
+	const char *leaf = leaf_of(xpath);
+
+	if (!relay->cfg.dampening.enabled)
+		return NULL;
+	relay_dampening_status(relay, damp, &status);
+	if (!strcmp(leaf, "penalty"))
+		return yang_data_new_uint32(xpath, status.penalty);
+	if (!strcmp(leaf, "suppressed"))
+		return yang_data_new_bool(xpath, status.suppressed);
+	if (!strcmp(leaf, "time-to-reuse"))
+		return yang_data_new_uint32(xpath, status.reuse_s);
+	return yang_data_new_uint32(xpath, status.flaps);
+}
+
+struct yang_data *relay_nb_dampening_state(struct nb_cb_get_elem_args *args)
+{
+	const struct relay *relay = args->list_entry;
+
+	return dampening_state(relay, &relay->dampening, args->xpath);
+}
+
+/* A route's entry does not know its relay; its address is within it. */
+static const struct relay *relay_of(const struct relay_route *route)
+{
+	const struct relay *relay;
+
+	frr_each (relay_tree_const, relay_tree, relay)
+		if (route >= relay->routes &&
+		    route < relay->routes + relay->nroutes)
+			return relay;
+	return NULL;
+}
+
+struct yang_data *
+relay_nb_route_dampening_state(struct nb_cb_get_elem_args *args)
+{
+	const struct relay_route *route = args->list_entry;
+	const struct relay *relay = relay_of(route);
+
+	if (!relay)
+		return NULL;
+	return dampening_state(relay, &route->dampening, args->xpath);
+}
+
 /* ----------------------------------------------------------------- routes */
 
 const void *relay_nb_route_get_next(struct nb_cb_get_next_args *args)
@@ -323,18 +375,19 @@ struct yang_data *relay_nb_history_state(struct nb_cb_get_elem_args *args)
 
 /* -------------------------------------------------------- RPC, notification */
 
-int relay_nb_clear_counters(struct nb_cb_rpc_args *args)
+/* An RPC whose input is the name of a relay, or nothing for all of them. */
+static int rpc_clear(struct nb_cb_rpc_args *args, const char *rpc,
+		     void (*clear)(struct relay *relay))
 {
 	const struct yang_data *name = NULL;
 	struct relay *relay;
 
 	if (args->input)
 		name = yang_data_list_find(args->input,
-					   "/frr-relay:clear-counters/%s",
-					   "input/name");
+					   "/frr-relay:%s/input/name", rpc);
 	if (!name) {
 		frr_each (relay_tree, relay_tree, relay)
-			relay_counters_clear(relay);
+			clear(relay);
 		return NB_OK;
 	}
 	relay = relay_lookup(name->value);
@@ -343,8 +396,18 @@ int relay_nb_clear_counters(struct nb_cb_rpc_args *args)
 			 name->value);
 		return NB_ERR_NOT_FOUND;
 	}
-	relay_counters_clear(relay);
+	clear(relay);
 	return NB_OK;
+}
+
+int relay_nb_clear_counters(struct nb_cb_rpc_args *args)
+{
+	return rpc_clear(args, "clear-counters", relay_counters_clear);
+}
+
+int relay_nb_clear_dampening(struct nb_cb_rpc_args *args)
+{
+	return rpc_clear(args, "clear-dampening", relay_clear_dampening);
 }
 
 #define NOTIFICATION "/frr-relay:relay-status-change"

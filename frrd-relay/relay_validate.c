@@ -247,6 +247,8 @@ static bool validate_alone(const struct relay_config *relay,
 			      relay->track);
 	if (!validate_routes(relay, tracks, err, len))
 		return false;
+	if (!relay_dampening_valid(&relay->dampening, err, len))
+		return false;
 	if (relay->enabled && relay->mode == RELAY_MODE_NONE)
 		return refuse(err, len, "relay %s needs a tunnel mode first",
 			      relay->name);

@@ -4,6 +4,7 @@
 
 #include "command.h"
 #include "lib/json.h"
+#include "northbound_cli.h"
 
 #include "relay.h"
 #include "relay_cli.h"
@@ -81,6 +82,20 @@ static const char *track_state_of(uint16_t id)
 	return track_state_str(trk ? trk->state : TRACK_STATE_DOWN);
 }
 
+static json_object *dampening_json(const struct relay *relay,
+				   const struct relay_dampening *damp)
+{
+	json_object *json = json_object_new_object();
+	struct relay_dampening_status status;
+
+	relay_dampening_status(relay, damp, &status);
+	json_object_int_add(json, "penalty", status.penalty);
+	json_object_boolean_add(json, "suppressed", status.suppressed);
+	json_object_int_add(json, "reuseInSeconds", status.reuse_s);
+	json_object_int_add(json, "flaps", status.flaps);
+	return json;
+}
+
 static json_object *routes_json(const struct relay *relay)
 {
 	json_object *array = json_object_new_array(), *json;
@@ -101,6 +116,10 @@ static json_object *routes_json(const struct relay *relay)
 			json_object_string_add(json, "note",
 					       route->note ? route->note
 							   : route->held);
+		if (relay->cfg.dampening.enabled)
+			json_object_object_add(
+				json, "dampening",
+				dampening_json(relay, &route->dampening));
 		json_object_array_add(array, json);
 	}
 	return array;
@@ -191,6 +210,10 @@ static void show_relay_json(struct vty *vty, struct relay *relay,
 	json_object_int_add(json, "mtu", cfg->mtu);
 	if (relay_note(relay)[0])
 		json_object_string_add(json, "note", relay_note(relay));
+	if (cfg->dampening.enabled)
+		json_object_object_add(
+			json, "dampening",
+			dampening_json(relay, &relay->dampening));
 	json_object_object_add(json, "routes", routes_json(relay));
 	json_object_object_add(json, "tracks", tracks_json(relay));
 	json_object_object_add(json, "checks", checks_json(relay));
@@ -222,6 +245,36 @@ static void show_relay_line(struct vty *vty, struct relay *relay,
 		ago(relay->since, since, sizeof(since)));
 }
 
+static void show_dampening(struct vty *vty, const struct relay *relay,
+			   const struct relay_dampening *damp)
+{
+	struct relay_dampening_status status;
+
+	relay_dampening_status(relay, damp, &status);
+	vty_out(vty, "Penalty %u after %u flap%s, ", status.penalty,
+		status.flaps, status.flaps == 1 ? "" : "s");
+	if (status.suppressed)
+		vty_out(vty, "suppressed, reuse in %02u:%02u:%02u",
+			status.reuse_s / 3600, status.reuse_s / 60 % 60,
+			status.reuse_s % 60);
+	else
+		vty_out(vty, "not suppressed");
+}
+
+static void show_relay_dampening(struct vty *vty, const struct relay *relay)
+{
+	const struct relay_dampening_config *cfg = &relay->cfg.dampening;
+
+	if (!cfg->enabled)
+		return;
+	vty_out(vty,
+		"  Dampening half-life %u min, reuse %u, suppress %u, max-suppress %u min\n    ",
+		cfg->half_life_min, cfg->reuse, cfg->suppress,
+		cfg->max_suppress_min);
+	show_dampening(vty, relay, &relay->dampening);
+	vty_out(vty, "\n");
+}
+
 static void show_relay_routes(struct vty *vty, const struct relay *relay)
 {
 	const struct relay_route *route;
@@ -241,6 +294,12 @@ static void show_relay_routes(struct vty *vty, const struct relay *relay)
 			vty_out(vty, " (%s)",
 				route->note ? route->note : route->held);
 		vty_out(vty, "\n");
+		/* most never flap by themselves */
+		if (relay->cfg.dampening.enabled && route->dampening.flaps) {
+			vty_out(vty, "    ");
+			show_dampening(vty, relay, &route->dampening);
+			vty_out(vty, "\n");
+		}
 	}
 }
 
@@ -280,6 +339,7 @@ static void show_relay_full(struct vty *vty, struct relay *relay,
 	if (cfg->delay_up_s)
 		vty_out(vty, "  Delay up %u s%s\n", cfg->delay_up_s,
 			relay->t_delay ? ", running" : "");
+	show_relay_dampening(vty, relay);
 	show_relay_routes(vty, relay);
 	if (relay_note(relay)[0])
 		vty_out(vty, "  Note: %s\n", relay_note(relay));
@@ -395,6 +455,33 @@ DEFPY(clear_relay_counters, clear_relay_counters_cmd,
 		if (!name || !strcmp(name, relay->cfg.name))
 			relay_counters_clear(relay);
 	return CMD_SUCCESS;
+}
+
+/* -------------------------------------------------------------- dampening */
+
+#define CLEAR_DAMPENING "/frr-relay:clear-dampening"
+
+DEFPY(clear_relay_dampening, clear_relay_dampening_cmd,
+	"clear relay [RELAYNAME$name] dampening",
+	CLEAR_STR
+	RELAY_STR
+	RELAY_NAME_STR
+	"Penalties; what is held back for them is announced again\n")
+{
+	struct list *input = yang_data_list_new();
+	int ret;
+
+	if (name && !relay_lookup(name)) {
+		list_delete(&input);
+		return no_such_relay(vty, name, false);
+	}
+	if (name)
+		listnode_add(input, yang_data_new_string(
+					    CLEAR_DAMPENING "/input/name",
+					    name));
+	ret = nb_cli_rpc(vty, CLEAR_DAMPENING, input, NULL);
+	list_delete(&input);
+	return ret;
 }
 
 /* ---------------------------------------------------------------- history */
@@ -554,4 +641,5 @@ void relay_vty_init(void)
 	install_element(VIEW_NODE, &show_relay_history_cmd);
 	install_element(VIEW_NODE, &show_track_cmd);
 	install_element(ENABLE_NODE, &clear_relay_counters_cmd);
+	install_element(ENABLE_NODE, &clear_relay_dampening_cmd);
 }

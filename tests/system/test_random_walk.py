@@ -67,8 +67,8 @@ class Walk:
         no = "no " if rng.random() < 0.3 else ""
         line = rng.choice([
             "shutdown", "shutdown", "shutdown", "mode", "source", "source", "transmit", "interface", "direction",
-            "ttl", "mtu", "address", "address", "route", "route", "route", "track", "delay", "drain", "maintenance",
-            "self-test", "description"])
+            "ttl", "mtu", "address", "address", "route", "route", "route", "track", "delay", "dampening", "drain",
+            "maintenance", "self-test", "description"])
         if line == "shutdown":
             return rng.choice(["shutdown", "no shutdown", "no shutdown"])
         if line == "mode":
@@ -87,6 +87,8 @@ class Walk:
             "address": f"ipv6 address 2001:db8:{rng.choice('abc')}::{name[1:]}/128",
             "track": f"track {rng.choice(TRACKS)}",
             "delay": f"delay up {rng.choice([0, 1])}",
+            # what the configuration explains does not flap twenty times
+            "dampening": rng.choice(["dampening 1 19000 20000 2", "dampening 45 19999 20000 1"]),
             "drain": f"drain-time {rng.choice([0, 0, 1])}",
             "maintenance": "maintenance", "self-test": "self-test", "description": "description walked",
         }[line]

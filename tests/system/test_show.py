@@ -48,6 +48,7 @@ relay tokyo6to4
  route 192.88.99.0/24 tag 55374 distance 20 metric 5 track 2
  track 10
  delay up 7
+ dampening half-life 10 reuse 800 suppress 3000 max-suppress 40
  drain-time 1
  no self-test
  maintenance
@@ -95,7 +96,7 @@ def test_each_line_has_its_no(rl):
                  "no tunnel source", "no tunnel transmit-source", "no tunnel direction", "no tunnel datapath",
                  "no tunnel ttl", "no ipv6 mtu", "no ipv6 address 2001:db8:99::1/64",
                  "no ipv6 address 2002:c058:6301::1/128", "no route 192.88.99.0/24", "no track", "no delay up",
-                 "no drain-time", "self-test", "no maintenance", "exit",
+                 "no dampening", "no drain-time", "self-test", "no maintenance", "exit",
                  "track 1", "no frequency", "no timeout", "no probes", "no delay", "exit",
                  "track 10", "no object 1", "no object 2", "no object 4", "exit")
     lines = rl.running()

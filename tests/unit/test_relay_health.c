@@ -76,7 +76,22 @@ CHANGE(trk_down_mute, facts->track = 10;
        facts->track_state = TRACK_STATE_DOWN;)
 CHANGE(trk_init, facts->track = 10; facts->track_state = TRACK_STATE_INIT;)
 CHANGE(no_zebra, facts->zebra = false;)
-CHANGE(suppressed, facts->suppressed = true;)
+CHANGE(suppressed, facts->suppressed = true; facts->penalty = 2985;
+       facts->reuse_s = 1196;)
+CHANGE(suppressed_and_delayed, facts->suppressed = true;
+       facts->delay_passed = false;)
+CHANGE(suppressed_and_down, facts->suppressed = true; facts->track = 10;
+       facts->track_state = TRACK_STATE_DOWN;)
+CHANGE(suppressed_and_shut, facts->suppressed = true; facts->enabled = false;)
+CHANGE(suppressed_and_maintained, facts->suppressed = facts->maintenance =
+					  true;)
+CHANGE(suppressed_no_zebra, facts->suppressed = true; facts->zebra = false;)
+CHANGE(down_no_zebra, facts->zebra = false; facts->track = 10;
+       facts->track_state = TRACK_STATE_DOWN;)
+CHANGE(configured_down, facts->configuring = true; facts->track = 10;
+       facts->track_state = TRACK_STATE_DOWN;)
+CHANGE(configured_pending, facts->configuring = true;
+       tun->interface = PENDING;)
 CHANGE(delayed, facts->delay_passed = false;)
 CHANGE(delayed_and_down, facts->delay_passed = false; tun->source = FAILED;)
 
@@ -132,7 +147,18 @@ static const struct change changes[] = {
 	{"no zebra", no_zebra, RELAY_OPER_DOWN, RELAY_REASON_ZEBRA_DISCONNECTED,
 	 "no session with zebra"},
 	{"suppressed", suppressed, RELAY_OPER_DAMPENED, RELAY_REASON_DAMPENED,
-	 ""},
+	 "penalty was 2985, reuse 1196 s later", true},
+	{"delay up runs while suppressed", suppressed_and_delayed,
+	 RELAY_OPER_DAMPENED, RELAY_REASON_DAMPENED,
+	 "penalty was 0, reuse 0 s later", true},
+	{"a fault goes before suppression", suppressed_and_down,
+	 RELAY_OPER_DOWN, RELAY_REASON_TRACK_DOWN, "track 10"},
+	{"so does shutdown", suppressed_and_shut, RELAY_OPER_DISABLED,
+	 RELAY_REASON_SHUTDOWN, ""},
+	{"and maintenance", suppressed_and_maintained, RELAY_OPER_MAINTENANCE,
+	 RELAY_REASON_MAINTENANCE, ""},
+	{"and zebra", suppressed_no_zebra, RELAY_OPER_DOWN,
+	 RELAY_REASON_ZEBRA_DISCONNECTED, "no session with zebra"},
 	{"delay up", delayed, RELAY_OPER_INIT, RELAY_REASON_DELAY_UP, "", true},
 	{"a fault stops the delay", delayed_and_down, RELAY_OPER_DOWN,
 	 RELAY_REASON_SOURCE_MISSING, "cause"},
@@ -159,6 +185,59 @@ static void test_table(void **state)
 	}
 }
 
+/* Which ends of a healthy time dampening counts. */
+static void test_flaps(void **state)
+{
+	static const struct {
+		const char *name;
+		void (*apply)(struct relay_facts *facts,
+			      struct tunnel_status *tun);
+		bool flap;
+	} cases[] = {
+		{"interface gone", if_missing, true},
+		{"interface down", if_down, true},
+		{"interface made anew", if_pending, true},
+		{"datapath error", broken, true},
+		{"source gone", no_source, true},
+		{"forwarding off", no_forwarding, true},
+		{"self-test lost", self_test_lost, true},
+		{"self-test awaited", self_test_pending, true},
+		{"track down", trk_down, true},
+		{"suppressed and down", suppressed_and_down, true},
+		/* somebody's word */
+		{"shutdown", shut, false},
+		{"shutdown, draining", shut_draining, false},
+		{"shutdown and broken", shut_and_broken, false},
+		{"maintenance", maintained, false},
+		{"maintenance, draining", maintained_draining, false},
+		{"maintenance and broken", maintained_and_broken, false},
+		{"a line that takes it down", configured_down, false},
+		{"a line that makes the tunnel anew", configured_pending,
+		 false},
+		{"an object with another target", trk_init, false},
+		/* zebra's */
+		{"zebra gone", no_zebra, false},
+		{"zebra gone, and tracked routes with it", down_no_zebra,
+		 false},
+		/* healthy all the time */
+		{"nothing", nothing, false},
+		{"suppressed", suppressed, false},
+		{"delay up", delayed, false},
+	};
+
+	for (size_t i = 0; i < array_size(cases); i++) {
+		struct relay_verdict verdict;
+		struct tunnel_status tun;
+		struct relay_facts facts;
+
+		all_well(&facts, &tun);
+		cases[i].apply(&facts, &tun);
+		relay_health_decide(&facts, &verdict);
+		if (relay_health_is_flap(&facts, &verdict) != cases[i].flap)
+			fail_msg("%s", cases[i].name);
+	}
+}
+
 /* `up` needs every single check: no other combination gives it. */
 static void test_up_needs_all(void **state)
 {
@@ -168,7 +247,7 @@ static void test_up_needs_all(void **state)
 	struct relay_facts facts;
 	unsigned int up = 0;
 
-	for (unsigned int n = 0; n < 81 * 4; n++) {
+	for (unsigned int n = 0; n < 81 * 8; n++) {
 		all_well(&facts, &tun);
 		tun.interface = values[n % 3];
 		tun.source = values[n / 3 % 3];
@@ -176,6 +255,7 @@ static void test_up_needs_all(void **state)
 		tun.self_test = values[n / 27 % 3];
 		facts.zebra = n / 81 % 2;
 		facts.delay_passed = n / 162 % 2;
+		facts.suppressed = n / 324 % 2;
 		relay_health_decide(&facts, &verdict);
 		up += verdict.oper == RELAY_OPER_UP;
 	}
@@ -195,6 +275,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_flaps),
 		cmocka_unit_test(test_up_needs_all),
 		cmocka_unit_test(test_time),
 	};

@@ -225,6 +225,23 @@ static void test_addresses(void **state)
 	expect(&cfg, NULL, 0, NULL);
 }
 
+static void test_dampening(void **state)
+{
+	struct relay_config cfg;
+
+	relay_named(&cfg, "a");
+	cfg.dampening.enabled = true;
+	expect(&cfg, NULL, 0, NULL);
+	cfg.dampening.suppress = 500;
+	expect(&cfg, NULL, 0,
+	       "dampening: suppress 500 is not above reuse 750");
+	cfg.dampening.suppress = 20000;
+	expect(&cfg, NULL, 0,
+	       "dampening: suppress 20000 is never reached, reuse 750 with half-life 15 and max-suppress 60 keeps the penalty at 12000");
+	cfg.dampening.enabled = false;
+	expect(&cfg, NULL, 0, NULL);
+}
+
 static void test_pairs(void **state)
 {
 	struct relay_config a, b;
@@ -328,6 +345,7 @@ int main(void)
 		cmocka_unit_test(test_completeness),
 		cmocka_unit_test(test_routes),
 		cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_dampening),
 		cmocka_unit_test(test_pairs),
 		cmocka_unit_test(test_default_routes),
 		cmocka_unit_test(test_tracks),
