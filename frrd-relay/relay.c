@@ -101,6 +101,22 @@ static enum track_state route_track_state(const struct relay_route_config *cfg)
 static const char *route_held_back(const struct relay *relay,
 				   const struct relay_route *route)
 {
+	enum tunnel_way way = relay_route_way(&route->cfg.prefix);
+
+	switch (relay_check_way(relay, way)) {
+	case TUNNEL_CHECK_FAILED:
+		return way == TUNNEL_WAY_4TO6 ? "self-test 4to6 has failed"
+					      : "self-test 6to4 has failed";
+	case TUNNEL_CHECK_PENDING:
+		return way == TUNNEL_WAY_4TO6 ? "waiting for self-test 4to6"
+					      : "waiting for self-test 6to4";
+	case TUNNEL_CHECK_OK:
+	case TUNNEL_CHECK_OFF:
+		break;
+	}
+	if (!relay->ways[way].delay_passed)
+		return "delay up";
+
 	switch (route_track_state(&route->cfg)) {
 	case TRACK_STATE_UP:
 		break;
@@ -391,6 +407,38 @@ void relay_clear_dampening(struct relay *relay)
 	evaluate(relay);
 }
 
+static void way_delay_over(struct frr_event *ev)
+{
+	struct relay_way *way = EVENT_ARG(ev);
+
+	way->delay_passed = true;
+	evaluate(way->relay);
+}
+
+/* A way that comes back into a relay that is up waits as the relay would. */
+static void delay_ways(struct relay *relay)
+{
+	for (enum tunnel_way i = 0; i < TUNNEL_WAYS; i++) {
+		struct relay_way *way = &relay->ways[i];
+		enum tunnel_check check = relay_check_way(relay, i);
+
+		if (check == TUNNEL_CHECK_FAILED ||
+		    check == TUNNEL_CHECK_PENDING) {
+			EVENT_OFF(way->t_delay);
+			way->delay_passed = false;
+		} else if (!way->delay_passed && !way->t_delay) {
+			way->relay = relay;
+			if (relay->oper == RELAY_OPER_UP &&
+			    relay->cfg.delay_up_s)
+				event_add_timer(relay_loop, way_delay_over, way,
+						relay->cfg.delay_up_s,
+						&way->t_delay);
+			else
+				way->delay_passed = true;
+		}
+	}
+}
+
 static void evaluate(struct relay *relay)
 {
 	struct relay_verdict verdict;
@@ -418,6 +466,7 @@ static void evaluate(struct relay *relay)
 					&relay->t_delay);
 		}
 	}
+	delay_ways(relay);
 	record(relay, &verdict);
 	sync_routes(relay);
 	sync_keep(relay);
@@ -437,6 +486,8 @@ static void relay_free(struct relay *relay)
 	EVENT_OFF(relay->t_delay);
 	EVENT_OFF(relay->t_confirm);
 	EVENT_OFF(relay->t_reuse);
+	for (enum tunnel_way way = 0; way < TUNNEL_WAYS; way++)
+		EVENT_OFF(relay->ways[way].t_delay);
 	tunnel_delete(&relay->tun);
 	relay_watchdog_kick();
 	relay_history_free(&relay->history);
@@ -536,10 +587,10 @@ struct relay *relay_configure(const struct relay_config *cfg)
 		rest(relay);
 	else
 		drain_cancel(relay);
-	if (relay->t_delay) {
-		/* a changed `delay up` counts from now */
-		EVENT_OFF(relay->t_delay);
-	}
+	/* a changed `delay up` counts from now */
+	EVENT_OFF(relay->t_delay);
+	for (enum tunnel_way way = 0; way < TUNNEL_WAYS; way++)
+		EVENT_OFF(relay->ways[way].t_delay);
 	configure_routes(relay);
 	sync_tunnel(relay);
 	evaluate(relay);
@@ -694,11 +745,26 @@ enum tunnel_check relay_check_forwarding(const struct relay *relay)
 			  : TUNNEL_CHECK_PENDING;
 }
 
+enum tunnel_check relay_check_way(const struct relay *relay,
+				  enum tunnel_way way)
+{
+	if (relay->tun)
+		return relay->tun->status.self_test[way];
+	return relay->cfg.self_test && tunnel_has_way(relay->cfg.direction, way)
+		       ? TUNNEL_CHECK_PENDING
+		       : TUNNEL_CHECK_OFF;
+}
+
 enum tunnel_check relay_check_self_test(const struct relay *relay)
 {
-	if (!relay->cfg.self_test)
-		return TUNNEL_CHECK_OFF;
-	return relay->tun ? relay->tun->status.self_test : TUNNEL_CHECK_PENDING;
+	if (relay->tun)
+		return relay_health_self_test(&relay->tun->status);
+	return relay->cfg.self_test ? TUNNEL_CHECK_PENDING : TUNNEL_CHECK_OFF;
+}
+
+enum tunnel_way relay_route_way(const struct prefix *p)
+{
+	return p->family == AF_INET ? TUNNEL_WAY_4TO6 : TUNNEL_WAY_6TO4;
 }
 
 const char *relay_note(const struct relay *relay)

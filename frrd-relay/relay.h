@@ -103,6 +103,13 @@ struct relay_route {
 	struct relay_dampening dampening; /* for what befalls it alone */
 };
 
+/* One way through a relay that is up: `delay up` counts for each. */
+struct relay_way {
+	struct relay *relay;
+	bool delay_passed;
+	struct frr_event *t_delay;
+};
+
 PREDECL_RBTREE_UNIQ(relay_tree);
 
 struct relay {
@@ -125,6 +132,7 @@ struct relay {
 	struct frr_event *t_drain;
 	bool delay_passed;
 	struct frr_event *t_delay;
+	struct relay_way ways[TUNNEL_WAYS];
 	struct frr_event *t_confirm;
 	struct relay_dampening dampening;
 	struct frr_event *t_reuse; /* the next reuse, of relay or routes */
@@ -175,7 +183,12 @@ ifindex_t relay_ifindex(const struct relay *relay);
 enum tunnel_check relay_check_interface(const struct relay *relay);
 enum tunnel_check relay_check_source(const struct relay *relay);
 enum tunnel_check relay_check_forwarding(const struct relay *relay);
+/* of both ways together */
 enum tunnel_check relay_check_self_test(const struct relay *relay);
+enum tunnel_check relay_check_way(const struct relay *relay,
+				  enum tunnel_way way);
+/* The way through the relay of what a route to that prefix attracts. */
+enum tunnel_way relay_route_way(const struct prefix *p);
 const char *relay_note(const struct relay *relay);
 
 /* From relay_zebra: the session came or went; zebra's word on a route. */

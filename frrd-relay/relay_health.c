@@ -22,6 +22,27 @@ static void decide(struct relay_verdict *verdict, enum relay_oper oper,
 	strlcpy(verdict->detail, detail ? detail : "", sizeof(verdict->detail));
 }
 
+enum tunnel_check relay_health_self_test(const struct tunnel_status *tun)
+{
+	static const enum tunnel_check worst[] = {
+		TUNNEL_CHECK_FAILED, TUNNEL_CHECK_PENDING, TUNNEL_CHECK_OK};
+
+	for (size_t i = 0; i < array_size(worst); i++)
+		for (enum tunnel_way way = 0; way < TUNNEL_WAYS; way++)
+			if (tun->self_test[way] == worst[i])
+				return worst[i];
+	return TUNNEL_CHECK_OFF;
+}
+
+/* Of the first way that has failed; "" when none has. */
+static const char *failed_way_detail(const struct tunnel_status *tun)
+{
+	for (enum tunnel_way way = 0; way < TUNNEL_WAYS; way++)
+		if (tun->self_test[way] == TUNNEL_CHECK_FAILED)
+			return tun->self_test_detail[way];
+	return "";
+}
+
 /* True when the check does not hold; the verdict then says so. */
 static bool check_fails(struct relay_verdict *verdict, enum tunnel_check check,
 			enum relay_reason reason, const char *detail,
@@ -39,6 +60,20 @@ static bool check_fails(struct relay_verdict *verdict, enum tunnel_check check,
 		return true;
 	}
 	assert(!"unknown check result");
+}
+
+/* A way that is proven carries the relay; the other's routes are held back. */
+static bool self_test_fails(const struct tunnel_status *tun,
+			    struct relay_verdict *verdict)
+{
+	enum tunnel_check all = relay_health_self_test(tun);
+
+	for (enum tunnel_way way = 0; way < TUNNEL_WAYS; way++)
+		if (tun->self_test[way] == TUNNEL_CHECK_OK)
+			return false;
+	return check_fails(verdict, all, RELAY_REASON_SELF_TEST_FAILED,
+			   failed_way_detail(tun),
+			   "waiting for the first self-test");
 }
 
 static bool tunnel_fails(const struct tunnel_status *tun, bool exists,
@@ -69,9 +104,7 @@ static bool tunnel_fails(const struct tunnel_status *tun, bool exists,
 	       check_fails(verdict, tun->forwarding,
 			   RELAY_REASON_FORWARDING_OFF, tun->detail,
 			   "forwarding is being checked") ||
-	       check_fails(verdict, tun->self_test,
-			   RELAY_REASON_SELF_TEST_FAILED, tun->detail,
-			   "waiting for the first self-test");
+	       self_test_fails(tun, verdict);
 }
 
 static bool track_fails(const struct relay_facts *facts,
@@ -144,7 +177,11 @@ void relay_health_decide(const struct relay_facts *facts,
 		decide(verdict, RELAY_OPER_INIT, RELAY_REASON_DELAY_UP, NULL);
 		return;
 	}
-	decide(verdict, RELAY_OPER_UP, RELAY_REASON_OK, NULL);
+	if (relay_health_self_test(facts->tun) == TUNNEL_CHECK_FAILED)
+		decide(verdict, RELAY_OPER_UP, RELAY_REASON_SELF_TEST_FAILED,
+		       failed_way_detail(facts->tun));
+	else
+		decide(verdict, RELAY_OPER_UP, RELAY_REASON_OK, NULL);
 }
 
 bool relay_health_is_flap(const struct relay_facts *facts,

@@ -76,6 +76,9 @@ void relay_health_decide(const struct relay_facts *facts,
 bool relay_health_is_flap(const struct relay_facts *facts,
 			  const struct relay_verdict *verdict);
 
+/* Of both ways together: failed where one has. */
+enum tunnel_check relay_health_self_test(const struct tunnel_status *tun);
+
 #define RELAY_TIME_LEN sizeof("2026-11-20T10:00:00Z")
 /* RFC 3339, UTC, whole seconds; returns buf (RELAY_TIME_LEN octets). */
 const char *relay_time_str(time_t when, char *buf);

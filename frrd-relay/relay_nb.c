@@ -151,6 +151,10 @@ const struct frr_yang_module_info frr_relay_info = {
 		STATE("/instance/state/checks/source", relay_nb_instance_state),
 		STATE("/instance/state/checks/forwarding", relay_nb_instance_state),
 		STATE("/instance/state/checks/self-test", relay_nb_instance_state),
+		STATE("/instance/state/checks/self-test-4to6",
+		      relay_nb_instance_state),
+		STATE("/instance/state/checks/self-test-6to4",
+		      relay_nb_instance_state),
 		{
 			.xpath = RELAY_XPATH "/instance/state/route",
 			.cbs = {

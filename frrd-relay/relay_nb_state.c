@@ -118,6 +118,10 @@ static struct yang_data *check_state(const struct relay *relay,
 		check = relay_check_source(relay);
 	else if (!strcmp(leaf, "forwarding"))
 		check = relay_check_forwarding(relay);
+	else if (!strcmp(leaf, "self-test-4to6"))
+		check = relay_check_way(relay, TUNNEL_WAY_4TO6);
+	else if (!strcmp(leaf, "self-test-6to4"))
+		check = relay_check_way(relay, TUNNEL_WAY_6TO4);
 	else
 		check = relay_check_self_test(relay);
 	return yang_data_new_string(xpath, tunnel_check_str(check));

@@ -162,6 +162,36 @@ static json_object *checks_json(const struct relay *relay)
 	return json;
 }
 
+/* Each way for itself: which check said so, and by where its probes go. */
+static json_object *self_tests_json(const struct relay *relay)
+{
+	json_object *json = json_object_new_object(), *one;
+	const struct tunnel_self_test *st;
+	const char *detail;
+
+	for (enum tunnel_way way = 0; way < TUNNEL_WAYS; way++) {
+		one = json_object_new_object();
+		json_object_string_add(
+			one, "state",
+			tunnel_check_str(relay_check_way(relay, way)));
+		if (relay->tun) {
+			st = &relay->tun->st[way];
+			detail = relay->tun->status.self_test_detail[way];
+			json_object_int_add(one, "sent", st->sent);
+			json_object_int_add(one, "received", st->seen);
+			json_object_int_add(one, "lostInRow", st->lost);
+			if (st->uplink)
+				json_object_string_add(
+					one, "interface",
+					tunnel_link_name(st->uplink));
+			if (detail[0])
+				json_object_string_add(one, "detail", detail);
+		}
+		json_object_object_add(json, tunnel_way_str(way), one);
+	}
+	return json;
+}
+
 static const char *direction_str(enum tunnel_direction direction)
 {
 	switch (direction) {
@@ -217,6 +247,7 @@ static void show_relay_json(struct vty *vty, struct relay *relay,
 	json_object_object_add(json, "routes", routes_json(relay));
 	json_object_object_add(json, "tracks", tracks_json(relay));
 	json_object_object_add(json, "checks", checks_json(relay));
+	json_object_object_add(json, "selfTests", self_tests_json(relay));
 	json_object_object_add(all, cfg->name, json);
 }
 
@@ -328,11 +359,26 @@ static void show_relay_full(struct vty *vty, struct relay *relay,
 			&cfg->source,
 			cfg->has_transmit_source ? &cfg->transmit_source
 						 : &cfg->source);
-	vty_out(vty, "  Checks: interface %s, source %s, forwarding %s, self-test %s\n",
+	vty_out(vty, "  Checks: interface %s, source %s, forwarding %s, self-test %s",
 		tunnel_check_str(relay_check_interface(relay)),
 		tunnel_check_str(relay_check_source(relay)),
 		tunnel_check_str(relay_check_forwarding(relay)),
 		tunnel_check_str(relay_check_self_test(relay)));
+	if (relay_check_way(relay, TUNNEL_WAY_4TO6) !=
+	    relay_check_way(relay, TUNNEL_WAY_6TO4))
+		vty_out(vty, " (4to6 %s, 6to4 %s)",
+			tunnel_check_str(
+				relay_check_way(relay, TUNNEL_WAY_4TO6)),
+			tunnel_check_str(
+				relay_check_way(relay, TUNNEL_WAY_6TO4)));
+	vty_out(vty, "\n");
+	for (enum tunnel_way way = 0; relay->tun && way < TUNNEL_WAYS; way++)
+		/* the first one is above already */
+		if (relay->tun->status.self_test_detail[way][0] &&
+		    strcmp(relay->tun->status.self_test_detail[way],
+			   relay->detail) != 0)
+			vty_out(vty, "  %s\n",
+				relay->tun->status.self_test_detail[way]);
 	if (cfg->track)
 		vty_out(vty, "  Track %u is %s\n", cfg->track,
 			track_state_of(cfg->track));

@@ -17,6 +17,7 @@
 #include "relay_memory.h"
 #include "relay_watchdog.h"
 #include "selftest.h"
+#include "selftest_6to4.h"
 #include "tunnel_journal.h"
 #include "tunnel_kernel.h"
 
@@ -60,6 +61,24 @@ const char *tunnel_check_str(enum tunnel_check check)
 	return "unknown";
 }
 
+const char *tunnel_way_str(enum tunnel_way way)
+{
+	return way == TUNNEL_WAY_4TO6 ? "4to6" : "6to4";
+}
+
+bool tunnel_has_way(enum tunnel_direction direction, enum tunnel_way way)
+{
+	switch (direction) {
+	case TUNNEL_DIR_BOTH:
+		return true;
+	case TUNNEL_DIR_RECEIVE:
+		return way == TUNNEL_WAY_4TO6;
+	case TUNNEL_DIR_TRANSMIT:
+		return way == TUNNEL_WAY_6TO4;
+	}
+	return false;
+}
+
 int64_t tunnel_now_us(void)
 {
 	struct timeval tv;
@@ -101,9 +120,20 @@ static bool status_same(const struct tunnel_status *a,
 	       a->interface == b->interface &&
 	       a->interface_down == b->interface_down &&
 	       a->source == b->source && a->forwarding == b->forwarding &&
-	       a->self_test == b->self_test &&
+	       memcmp(a->self_test, b->self_test, sizeof(a->self_test)) == 0 &&
+	       strcmp(a->self_test_detail[TUNNEL_WAY_4TO6],
+		      b->self_test_detail[TUNNEL_WAY_4TO6]) == 0 &&
+	       strcmp(a->self_test_detail[TUNNEL_WAY_6TO4],
+		      b->self_test_detail[TUNNEL_WAY_6TO4]) == 0 &&
 	       strcmp(a->detail, b->detail) == 0 &&
 	       strcmp(a->note, b->note) == 0;
+}
+
+static void warn_news(const struct tunnel *tun, const char *now,
+		      const char *before)
+{
+	if (now[0] && strcmp(now, before) != 0)
+		zlog_warn("relay %s: %s", tun->params.owner, now);
 }
 
 static void tunnel_tell(struct frr_event *ev)
@@ -112,21 +142,20 @@ static void tunnel_tell(struct frr_event *ev)
 
 	if (status_same(&tun->status, &tun->notified))
 		return;
-	if (strcmp(tun->status.detail, tun->notified.detail) != 0 &&
-	    tun->status.detail[0])
-		zlog_warn("relay %s: %s", tun->params.owner,
-			  tun->status.detail);
-	if (strcmp(tun->status.note, tun->notified.note) != 0 &&
-	    tun->status.note[0])
-		zlog_warn("relay %s: %s", tun->params.owner, tun->status.note);
+	warn_news(tun, tun->status.detail, tun->notified.detail);
+	for (enum tunnel_way way = 0; way < TUNNEL_WAYS; way++)
+		warn_news(tun, tun->status.self_test_detail[way],
+			  tun->notified.self_test_detail[way]);
+	warn_news(tun, tun->status.note, tun->notified.note);
 	DEBUGD(&relay_dbg_tunnel,
-	       "relay %s: ifindex %d interface %s%s source %s forwarding %s self-test %s",
+	       "relay %s: ifindex %d interface %s%s source %s forwarding %s self-test 4to6 %s 6to4 %s",
 	       tun->params.owner, tun->status.ifindex,
 	       tunnel_check_str(tun->status.interface),
 	       tun->status.interface_down ? " (down)" : "",
 	       tunnel_check_str(tun->status.source),
 	       tunnel_check_str(tun->status.forwarding),
-	       tunnel_check_str(tun->status.self_test));
+	       tunnel_check_str(tun->status.self_test[TUNNEL_WAY_4TO6]),
+	       tunnel_check_str(tun->status.self_test[TUNNEL_WAY_6TO4]));
 	tun->notified = tun->status;
 	if (tun->changed)
 		tun->changed(tun, tun->arg);
@@ -350,6 +379,7 @@ void tunnel_update(struct tunnel *tun, const struct tunnel_params *params)
 	bool proven = !anew &&
 		      params->source.s_addr == tun->params.source.s_addr &&
 		      tun->created;
+	bool asked = params->self_test && !tun->params.self_test;
 
 	if (params_same(&tun->params, params))
 		return;
@@ -358,11 +388,11 @@ void tunnel_update(struct tunnel *tun, const struct tunnel_params *params)
 		tun->ops->remove(tun);
 		tun->created = false;
 	}
-	/* A test that is asked for on a relay that serves has three losses to
-	 * prove it wrong; it does not withdraw first. */
-	if (proven && params->self_test && !tun->params.self_test)
-		tun->status.self_test = TUNNEL_CHECK_OK;
 	params_copy(&tun->params, params);
+	/* A test that is asked for on a relay that serves does not withdraw
+	 * first. */
+	if (proven && asked)
+		selftest_presume(tun);
 	if (!tun->started || init_error < 0)
 		return;
 	tun->repair = TUNNEL_REPAIR_NONE;
@@ -436,7 +466,7 @@ int tunnel_init(struct frr_loop *loop, struct zebra_privs_t *privs,
 		return init_error;
 	/* both are reported where they are missed, see tunnel_sit.c */
 	tunnel_nft_init();
-	init_step(selftest_init(), "self-test sockets");
+	init_step(selftest_6to4_init(), "self-test sockets");
 	event_add_timer(tunnel_loop, tunnel_tick, NULL, CHECK_INTERVAL_S,
 			&t_tick);
 	return 0;
@@ -531,7 +561,7 @@ void tunnel_fini(void)
 	}
 	EVENT_OFF(t_tick);
 	EVENT_OFF(t_transit);
-	selftest_fini();
+	selftest_6to4_fini();
 	tunnel_nft_fini(none);
 	tunnel_monitor_fini();
 	tunnel_netlink_fini();

@@ -24,6 +24,13 @@ enum tunnel_direction {
 	TUNNEL_DIR_TRANSMIT, /* 6->4 only */
 };
 
+/* The two ways through a relay, each attracted by a prefix of its own. */
+enum tunnel_way {
+	TUNNEL_WAY_4TO6, /* decapsulation, RFC 3056 section 5.3 */
+	TUNNEL_WAY_6TO4, /* encapsulation */
+};
+#define TUNNEL_WAYS 2
+
 /* What a check says; `pending` = not known yet, `off` = not asked for. */
 enum tunnel_check {
 	TUNNEL_CHECK_PENDING,
@@ -62,8 +69,11 @@ struct tunnel_status {
 				but is not up */
 	enum tunnel_check source;
 	enum tunnel_check forwarding;
-	enum tunnel_check self_test;
+	/* of each way; `off` also where `tunnel direction` leaves it out */
+	enum tunnel_check self_test[TUNNEL_WAYS];
 	char detail[TUNNEL_DETAIL_LEN];
+	/* where the probes of a failed self-test get lost */
+	char self_test_detail[TUNNEL_WAYS][TUNNEL_DETAIL_LEN];
 	/* something that works less well than configured, "" when none */
 	char note[TUNNEL_DETAIL_LEN];
 };
@@ -98,12 +108,14 @@ struct tunnel_ops {
 	int (*repair)(struct tunnel *tun);
 	/* take away all that create made, and nothing else */
 	int (*remove)(struct tunnel *tun);
-	/* send one in-band probe (see selftest.c); its coming out is reported
-	 * through tunnel_self_test_seen() */
-	int (*self_test)(struct tunnel *tun, uint32_t seq);
+	/* send one in-band probe one way (see selftest.h); its coming out is
+	 * reported through selftest_seen(). On error st[way].detail may say
+	 * why. */
+	int (*self_test)(struct tunnel *tun, enum tunnel_way way, uint32_t seq);
 	/* losses probes in a row have not come out: from the second call on,
-	 * may say in tun->st_detail where they got lost; may be NULL */
-	void (*self_test_lost)(struct tunnel *tun, unsigned int losses);
+	 * may say in st[way].detail where they got lost; may be NULL */
+	void (*self_test_lost)(struct tunnel *tun, enum tunnel_way way,
+			       unsigned int losses);
 	int (*counters)(struct tunnel *tun, struct tunnel_counters *out);
 };
 
@@ -114,6 +126,17 @@ enum tunnel_repair {
 			    */
 	TUNNEL_REPAIR_LATER, /* a failure: reported now, put right a second
 				later */
+};
+
+/* The self-test of one way through one tunnel. */
+struct tunnel_self_test {
+	bool waiting;	   /* the last probe has not come out yet */
+	int error;	   /* of sending it */
+	unsigned int lost; /* consecutive losses */
+	uint64_t sent, seen;
+	ifindex_t uplink; /* that the last probe was to leave by; 0: none */
+	bool by_uplink;	  /* one has come out there since the last reset */
+	char detail[TUNNEL_DETAIL_LEN];
 };
 
 PREDECL_DLIST(tunnels);
@@ -147,14 +170,10 @@ struct tunnel {
 	uint32_t keep_downs;	/* kern_link.downs when they were put there */
 	struct tunnel_status notified;
 	/* self-test bookkeeping, selftest.c's own */
-	uint32_t st_seq;
-	bool st_waiting;      /* probe st_seq has not come out yet */
-	int st_error;	      /* of sending it */
-	unsigned int st_lost; /* consecutive losses */
-	struct frr_event *t_self_test;
-	uint64_t st_sent, st_seen;
 	uint16_t st_id; /* unique among tunnels, not 0 */
-	char st_detail[TUNNEL_DETAIL_LEN];
+	uint32_t st_seq;
+	struct tunnel_self_test st[TUNNEL_WAYS];
+	struct frr_event *t_self_test, *t_self_test_judge;
 };
 
 /*
@@ -203,6 +222,10 @@ void tunnel_delete(struct tunnel **tun);
 bool tunnel_ifname_foreign(const char *ifname);
 
 const char *tunnel_check_str(enum tunnel_check check);
+/* "4to6", "6to4" */
+const char *tunnel_way_str(enum tunnel_way way);
+/* Whether `tunnel direction` has this way. */
+bool tunnel_has_way(enum tunnel_direction direction, enum tunnel_way way);
 
 extern const struct tunnel_ops tunnel_sit_ops;
 
@@ -218,6 +241,8 @@ struct tunnel_link {
 
 /* NULL when no such interface. Valid until the next event. */
 const struct tunnel_link *tunnel_link_lookup(const char *ifname);
+/* "" when no such interface. */
+const char *tunnel_link_name(ifindex_t ifindex);
 /* A link appeared, changed or went; link->ifindex is 0 when it went. */
 DECLARE_HOOK(tunnel_link_change, (const struct tunnel_link *link), (link));
 

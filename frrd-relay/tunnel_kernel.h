@@ -144,6 +144,8 @@ int kern_local_route_del(const struct in6_addr *dst, ifindex_t ifindex);
 int kern_standby_route(bool add, const struct prefix_ipv6 *p,
 		       ifindex_t ifindex);
 bool kern_local_route_present(const struct in6_addr *dst, ifindex_t ifindex);
+/* Interface that packets to an address leave by; 0: no unicast route. */
+ifindex_t kern_route_oif(int family, const void *addr);
 
 struct kern_stats {
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
@@ -176,10 +178,27 @@ void tunnel_transit_update(bool wanted);
 /* "" or what could not be set */
 const char *tunnel_transit_problem(void);
 
-/* -------- tunnel_nft.c: table `ip frr-relay` -------- */
+/* -------- tunnel_nflog.c: packets that the rules hand to relayd -------- */
 
-/* The outer source of self-test probes: RFC 7600's IPv4 dummy address, valid
- * as a source, never as a destination, not forwarded by anyone. */
+/* What the rules and the probes have to agree upon. */
+struct nflog_key {
+	uint16_t group;	  /* of nfnetlink_log */
+	uint8_t nonce[8]; /* random, of this process; in every probe */
+};
+
+/* seen: a packet, from its IP header on; at most NFLOG_COPY_LEN octets. */
+#define NFLOG_COPY_LEN 128
+int tunnel_nflog_init(void (*seen)(const uint8_t *pkt, size_t len));
+void tunnel_nflog_fini(void);
+/* NULL while there is no such socket. */
+const struct nflog_key *tunnel_nflog_key(void);
+/* Takes in what has been handed over up to now. */
+void tunnel_nflog_poll(void);
+
+/* -------- tunnel_nft.c: tables `ip frr-relay`, `ip6 frr-relay` -------- */
+
+/* The IPv4 end of self-test probes: RFC 7600's dummy address. No host has it
+ * and no packet to it may leave this one. */
 #define TUNNEL_PROBE_SOURCE "192.0.0.8"
 
 #define TUNNEL_NFT_TABLE "frr-relay"
@@ -191,9 +210,11 @@ struct nft_relay {
 };
 
 struct nft_relay_counters {
-	uint64_t probes_in;  /* handed to the tunnel */
-	uint64_t probes_out; /* came out of the tunnel */
-	uint64_t direction;  /* dropped by `tunnel direction` */
+	/* probes 4to6: handed to the tunnel, routed by IPv6 */
+	uint64_t probes_in, probes_in_routed;
+	/* probes 6to4: routed by IPv6, sent by the tunnel */
+	uint64_t probes_out_routed, probes_out;
+	uint64_t direction; /* dropped by `tunnel direction` */
 };
 
 int tunnel_nft_init(void);
@@ -212,8 +233,9 @@ void tunnel_nft_sweep(void);
 void tunnel_nft_changed(void);
 
 /* tunnel_nft_text.c, pure: the text of the transaction; n == 0 removes the
- * table. The caller frees it. */
-char *tunnel_nft_text(const struct nft_relay *relays, size_t n);
+ * tables, without a key there are no rules for probes. The caller frees it. */
+char *tunnel_nft_text(const struct nft_relay *relays, size_t n,
+		      const struct nflog_key *key);
 void tunnel_nft_text_free(char **text);
 
 /* -------- tunnel_keep.c -------- */

@@ -332,6 +332,7 @@ int kern_standby_route(bool add, const struct prefix_ipv6 *p, ifindex_t ifindex)
 struct route_answer {
 	ifindex_t oif;
 	bool local_table;
+	uint8_t type; /* RTN_* */
 };
 
 static void route_answer_cb(struct nlmsghdr *nlh, void *arg)
@@ -348,22 +349,39 @@ static void route_answer_cb(struct nlmsghdr *nlh, void *arg)
 	attr = nlmsg_find_attr(nlh, sizeof(*rtm), RTA_TABLE);
 	ans->local_table =
 		(attr ? nla_get_u32(attr) : rtm->rtm_table) == RT_TABLE_LOCAL;
+	ans->type = rtm->rtm_type;
+}
+
+static int route_ask(int family, const void *addr, struct route_answer *ans)
+{
+	size_t len = family == AF_INET ? 4 : 16;
+	struct rtmsg rtm = {.rtm_family = family, .rtm_dst_len = len * 8};
+	struct nl_msg *msg =
+		nlmsg_alloc_simple(RTM_GETROUTE, NLM_F_ACK | NLM_F_REQUEST);
+
+	memset(ans, 0, sizeof(*ans));
+	if (!msg)
+		return -ENOMEM;
+	nlmsg_append(msg, &rtm, sizeof(rtm), NLMSG_ALIGNTO);
+	nla_put(msg, RTA_DST, len, addr);
+	return kern_talk(msg, route_answer_cb, ans);
 }
 
 bool kern_local_route_present(const struct in6_addr *dst, ifindex_t ifindex)
 {
-	struct rtmsg rtm = {.rtm_family = AF_INET6, .rtm_dst_len = 128};
-	struct nl_msg *msg = nlmsg_alloc_simple(RTM_GETROUTE, 0);
-	struct route_answer ans = {};
+	struct route_answer ans;
 
-	if (!msg)
-		return false;
-	nlmsg_append(msg, &rtm, sizeof(rtm), NLMSG_ALIGNTO);
-	nla_put(msg, RTA_DST, sizeof(*dst), dst);
-	nlmsg_hdr(msg)->nlmsg_flags |= NLM_F_ACK;
-	if (kern_talk(msg, route_answer_cb, &ans) < 0)
-		return false;
-	return ans.local_table && ans.oif == ifindex;
+	return route_ask(AF_INET6, dst, &ans) == 0 && ans.local_table &&
+	       ans.oif == ifindex;
+}
+
+ifindex_t kern_route_oif(int family, const void *addr)
+{
+	struct route_answer ans;
+
+	if (route_ask(family, addr, &ans) < 0 || ans.type != RTN_UNICAST)
+		return 0;
+	return ans.oif;
 }
 
 static void stats_cb(struct nlmsghdr *nlh, void *arg)

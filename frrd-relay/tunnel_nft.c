@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The nftables table `ip frr-relay`: relayd's alone, made anew as a whole in
- * one transaction whenever the set of relays changes.
+ * The nftables tables `ip frr-relay` and `ip6 frr-relay`: relayd's alone, made
+ * anew as a whole in one transaction whenever the set of relays changes.
  *
  * Why the kernel's sit needs it:
  *  - sit keeps one cached IPv4 route for all 6to4 destinations. Flipping a mark
  *    bit in a chain of type route makes the kernel route each packet on its
  *    own; the next chain flips it back.
  *  - `tunnel transmit-source`: a sit device has one address for both ways.
- *  - `tunnel direction`, and the self-test's packets, which must neither leave
- *    the host nor be decapsulated twice.
+ *  - `tunnel direction`.
+ *  - the self-test's packets: counted on their way, handed over at its end,
+ *    where they must not leave the host.
  */
 #include <zebra.h>
 
@@ -43,7 +44,7 @@ struct nft_entry {
 	struct nft_relay relay;
 	uint32_t wanted; /* generation in which it was asked for */
 	/* counted in tables that are gone, and in the one that is there */
-	struct nft_relay_counters base, live;
+	struct nft_relay_counters base, live, reading;
 };
 
 static int entry_cmp(const struct nft_entry *a, const struct nft_entry *b)
@@ -78,15 +79,20 @@ static char event_buf[65536] __attribute__((aligned(NLMSG_ALIGNTO)));
 enum counted_set {
 	COUNTED_PROBE_IN,
 	COUNTED_PROBE_OUT,
+	COUNTED_PROBE_ROUTED,
 	COUNTED_RECEIVE_ONLY,
 	COUNTED_TRANSMIT_ONLY,
 };
 
-static const char *const counted_name[] = {
-	[COUNTED_PROBE_IN] = "probe_in",
-	[COUNTED_PROBE_OUT] = "probe_out",
-	[COUNTED_RECEIVE_ONLY] = "receive_only",
-	[COUNTED_TRANSMIT_ONLY] = "transmit_only",
+static const struct {
+	int family;
+	const char *name;
+} counted[] = {
+	[COUNTED_PROBE_IN] = {NFPROTO_IPV4, "probe_in"},
+	[COUNTED_PROBE_OUT] = {NFPROTO_IPV4, "probe_out"},
+	[COUNTED_PROBE_ROUTED] = {NFPROTO_IPV6, "probe_routed"},
+	[COUNTED_RECEIVE_ONLY] = {NFPROTO_IPV4, "receive_only"},
+	[COUNTED_TRANSMIT_ONLY] = {NFPROTO_IPV4, "transmit_only"},
 };
 
 static struct nft_entry *entry_find(struct in_addr source)
@@ -108,28 +114,32 @@ static int nft_run(const char *text)
 	return ret;
 }
 
-/* Where an element's counter belongs, by its set. */
-static uint64_t *counter_slot(enum counted_set set, const struct nlattr *key)
+/* Where an element's counter belongs, by its set and key. */
+static uint64_t *counter_slot(enum counted_set set, const struct nlattr *attr)
 {
-	struct in_addr addr;
+	const uint8_t *key = nla_data(attr);
+	/* the source is the first address, or in an end of a probe's way */
+	size_t at = set == COUNTED_PROBE_ROUTED ? 8 : 0;
 	struct nft_entry *ent;
+	struct in_addr addr;
 
-	/* an address, or a pair of them whose second is the relay's */
-	if (nla_len(key) < (int)sizeof(addr))
+	if (nla_len(attr) < (int)(at + sizeof(addr)))
 		return NULL;
-	memcpy(&addr, (char *)nla_data(key) + nla_len(key) - sizeof(addr),
-	       sizeof(addr));
+	memcpy(&addr, key + at, sizeof(addr));
 	ent = entry_find(addr);
 	if (!ent)
 		return NULL;
 	switch (set) {
 	case COUNTED_PROBE_IN:
-		return &ent->live.probes_in;
+		return &ent->reading.probes_in;
 	case COUNTED_PROBE_OUT:
-		return &ent->live.probes_out;
+		return &ent->reading.probes_out;
+	case COUNTED_PROBE_ROUTED:
+		return key[0] == 0x20 ? &ent->reading.probes_out_routed
+				      : &ent->reading.probes_in_routed;
 	case COUNTED_RECEIVE_ONLY:
 	case COUNTED_TRANSMIT_ONLY:
-		return &ent->live.direction;
+		return &ent->reading.direction;
 	}
 	return NULL;
 }
@@ -153,7 +163,8 @@ static void counter_of_element(enum counted_set set, struct nlattr *elem)
 	if (!slot || nla_len(packets) < (int)sizeof(n))
 		return;
 	memcpy(&n, nla_data(packets), sizeof(n));
-	*slot = be64toh(n);
+	/* a relay may have several elements of a set */
+	*slot += be64toh(n);
 }
 
 static void counters_cb(struct nlmsghdr *nlh, void *arg)
@@ -172,25 +183,47 @@ static void counters_cb(struct nlmsghdr *nlh, void *arg)
 	}
 }
 
+static bool counters_read_set(enum counted_set set)
+{
+	struct nfgenmsg nfg = {.nfgen_family = counted[set].family};
+	struct nl_msg *msg = nlmsg_alloc_simple(
+		NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETSETELEM, NLM_F_DUMP);
+
+	if (!msg)
+		return false;
+	nlmsg_append(msg, &nfg, sizeof(nfg), NLMSG_ALIGNTO);
+	nla_put_string(msg, NFTA_SET_ELEM_LIST_TABLE, TABLE);
+	nla_put_string(msg, NFTA_SET_ELEM_LIST_SET, counted[set].name);
+	return kern_talk_nf(msg, counters_cb, &set) == 0;
+}
+
 static void counters_read(void)
 {
-	struct nfgenmsg nfg = {.nfgen_family = NFPROTO_IPV4};
-	struct nl_msg *msg;
+	struct nft_entry *ent;
+	bool whole = true;
 
 	counters_read_at = tunnel_now_us();
 	if (!ctx || !table_present || hold_back)
 		return;
-	for (enum counted_set set = 0; set < array_size(counted_name); set++) {
-		msg = nlmsg_alloc_simple(NFNL_SUBSYS_NFTABLES << 8 |
-						 NFT_MSG_GETSETELEM,
-					 NLM_F_DUMP);
-		if (!msg)
-			return;
-		nlmsg_append(msg, &nfg, sizeof(nfg), NLMSG_ALIGNTO);
-		nla_put_string(msg, NFTA_SET_ELEM_LIST_TABLE, TABLE);
-		nla_put_string(msg, NFTA_SET_ELEM_LIST_SET, counted_name[set]);
-		kern_talk_nf(msg, counters_cb, &set);
-	}
+	frr_each (nft_entries, entries, ent)
+		memset(&ent->reading, 0, sizeof(ent->reading));
+	for (enum counted_set set = 0; set < array_size(counted); set++)
+		if (counted[set].family == NFPROTO_IPV4 || tunnel_nflog_key())
+			whole &= counters_read_set(set);
+	/* tables that someone else is deleting right now count for nothing */
+	frr_each (nft_entries, entries, ent)
+		if (whole)
+			ent->live = ent->reading;
+}
+
+static void counters_add(struct nft_relay_counters *to,
+			 const struct nft_relay_counters *more)
+{
+	to->probes_in += more->probes_in;
+	to->probes_in_routed += more->probes_in_routed;
+	to->probes_out_routed += more->probes_out_routed;
+	to->probes_out += more->probes_out;
+	to->direction += more->direction;
 }
 
 void tunnel_nft_counters(struct in_addr source, struct nft_relay_counters *out)
@@ -202,22 +235,17 @@ void tunnel_nft_counters(struct in_addr source, struct nft_relay_counters *out)
 		return;
 	if (tunnel_now_us() - counters_read_at > COUNTERS_AGE_US)
 		counters_read();
-	out->probes_in = ent->base.probes_in + ent->live.probes_in;
-	out->probes_out = ent->base.probes_out + ent->live.probes_out;
-	out->direction = ent->base.direction + ent->live.direction;
+	counters_add(out, &ent->base);
+	counters_add(out, &ent->live);
 }
 
 /* The table is about to go, or went: what it counted is kept. */
-static void counters_fold(bool readable)
+static void counters_fold(void)
 {
 	struct nft_entry *ent;
 
-	if (readable)
-		counters_read();
 	frr_each (nft_entries, entries, ent) {
-		ent->base.probes_in += ent->live.probes_in;
-		ent->base.probes_out += ent->live.probes_out;
-		ent->base.direction += ent->live.direction;
+		counters_add(&ent->base, &ent->live);
 		memset(&ent->live, 0, sizeof(ent->live));
 	}
 }
@@ -243,8 +271,9 @@ static bool nft_is_ours(struct nlmsghdr *nlh)
 		return false;
 	/* attribute 1 is the table's name in every object */
 	attr = nlmsg_find_attr(nlh, sizeof(*nfg), NFTA_TABLE_NAME);
-	return nfg->nfgen_family == NFPROTO_IPV4 && attr &&
-	       nla_strcmp(attr, TABLE) == 0;
+	return (nfg->nfgen_family == NFPROTO_IPV4 ||
+		nfg->nfgen_family == NFPROTO_IPV6) &&
+	       attr && nla_strcmp(attr, TABLE) == 0;
 }
 
 /* Takes in what changed in nftables; says whether our table was touched. */
@@ -352,13 +381,13 @@ static void nft_apply(struct frr_event *ev)
 		relays = XCALLOC(MTYPE_NFT_RELAYS, n * sizeof(*relays));
 	frr_each (nft_entries, entries, ent)
 		relays[i++] = ent->relay;
-	text = tunnel_nft_text(relays, n);
+	text = tunnel_nft_text(relays, n, tunnel_nflog_key());
 	if (nft_transaction(text, &foreign) == 0) {
-		counters_fold(false);
+		counters_fold();
 		hold_back = false;
 		table_present = n > 0;
 		if (nft_error[0])
-			zlog_info("nftables: table ip " TABLE " is in place");
+			zlog_info("nftables: the " TABLE " tables are in place");
 		nft_error[0] = '\0';
 		applied = generation;
 		if (n == 0)
@@ -392,10 +421,10 @@ static void nft_event(struct frr_event *ev)
 	if (!nft_receive() || hold_back ||
 	    (nft_entries_count(entries) == 0 && !table_present))
 		return;
-	zlog_warn("nftables: someone else changed table ip " TABLE
-		  ", putting it right");
+	zlog_warn("nftables: someone else changed a " TABLE
+		  " table, putting it right");
 	/* what it had counted went with it */
-	counters_fold(false);
+	counters_fold();
 	EVENT_OFF(t_apply);
 	/* at once, but no more than once a second */
 	if (tunnel_now_us() - repaired_at < RETRY_S * 1000000LL) {

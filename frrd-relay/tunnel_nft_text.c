@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The text of table `ip frr-relay`, as nft reads it. Pure: no kernel, no state.
+ * The text of the tables `ip frr-relay` and `ip6 frr-relay`, as nft reads it.
+ * Pure: no kernel, no state.
  *
  * The rules are the same for one relay and for hundreds; what differs is in
  * sets, so a packet costs a few lookups however many relays there are.
@@ -8,6 +9,7 @@
 #include <zebra.h>
 
 #include "relay_memory.h"
+#include "selftest_6to4.h"
 #include "tunnel_kernel.h"
 
 DEFINE_MTYPE_STATIC(RELAYD, NFT_TEXT, "Relay nftables text");
@@ -46,7 +48,7 @@ enum set_kind {
 	SET_TRANSMIT_ONLY,
 	SET_PROBE_IN,
 	SET_PROBE_OUT,
-	SET_LOOPED,
+	SET_PROBE_ROUTED, /* the first one of table ip6 */
 };
 
 static const struct {
@@ -61,8 +63,20 @@ static const struct {
 	[SET_TRANSMIT_ONLY] = {"set", "transmit_only", "ipv4_addr", true},
 	[SET_PROBE_IN] = {"set", "probe_in", "ipv4_addr", true},
 	[SET_PROBE_OUT] = {"set", "probe_out", "ipv4_addr . ipv4_addr", true},
-	[SET_LOOPED] = {"set", "looped", "ipv4_addr . ipv4_addr", true},
+	[SET_PROBE_ROUTED] = {"set", "probe_routed", "ipv6_addr", true},
 };
+
+static void text_probe_ends(struct text *t, struct in_addr source)
+{
+	char addr[INET6_ADDRSTRLEN];
+	struct in6_addr end;
+
+	for (enum selftest_end i = 0; i < SELFTEST_ENDS; i++) {
+		selftest_6to4_address(i, source, &end);
+		text_add(t, "%s, ",
+			 inet_ntop(AF_INET6, &end, addr, sizeof(addr)));
+	}
+}
 
 static void text_elements(struct text *t, enum set_kind kind,
 			  const struct nft_relay *r)
@@ -93,10 +107,11 @@ static void text_elements(struct text *t, enum set_kind kind,
 		text_add(t, "%s, ", src);
 		break;
 	case SET_PROBE_OUT:
-		text_add(t, "%s . %s, ", src, src);
+		text_add(t, "%s . " TUNNEL_PROBE_SOURCE ", %s . %s, ", src, src,
+			 src);
 		break;
-	case SET_LOOPED:
-		text_add(t, "%s . %s, ", xmit, src);
+	case SET_PROBE_ROUTED:
+		text_probe_ends(t, r->source);
 		break;
 	}
 }
@@ -128,58 +143,120 @@ static void text_set(struct text *t, enum set_kind kind,
  * seen by anyone else, whatever it was before. */
 #define MARK_BIT "0x20000000"
 
-static const char rules[] =
-	"\tchain reroute {\n"
-	/* RFC 4213 section 3.2: with a static MTU, DF is not set */
-	"\t\tip frag-off set 0\n"
-	"\t\tmeta mark set meta mark xor " MARK_BIT "\n"
-	"\t\tip saddr set ip saddr map @transmit\n"
-	"\t}\n"
-	"\tchain encapsulated {\n"
-	"\t\tip saddr . ip daddr @probe_out goto reroute\n"
-	"\t\tip daddr " TUNNEL_PROBE_SOURCE
-	" drop\n"
-	"\t\tip saddr @receive_only drop\n"
-	"\t\tgoto reroute\n"
-	"\t}\n"
-	"\tchain output {\n"
-	"\t\ttype route hook output priority -150; policy accept;\n"
-	"\t\tip protocol != 41 accept\n"
-	"\t\tip saddr " TUNNEL_PROBE_SOURCE
-	" oifname != \"lo\" drop\n"
-	"\t\tip saddr @ours goto encapsulated\n"
-	"\t}\n"
-	"\tchain output_mark {\n"
-	"\t\ttype filter hook output priority -149; policy accept;\n"
-	"\t\tip protocol 41 ip saddr @ours meta mark set meta mark xor " MARK_BIT
-	"\n"
-	"\t}\n"
-	/* late, so that what an operator's filter drops is not counted */
-	"\tchain input {\n"
-	"\t\ttype filter hook input priority 400; policy accept;\n"
-	"\t\tip protocol != 41 accept\n"
-	"\t\tiifname \"lo\" ip saddr " TUNNEL_PROBE_SOURCE
-	" ip daddr @probe_in accept\n"
-	"\t\tip saddr " TUNNEL_PROBE_SOURCE
-	" drop\n"
-	"\t\tiifname \"lo\" ip saddr . ip daddr @looped drop\n"
-	"\t\tip daddr @transmit_only drop\n"
-	"\t}\n"
-	"}\n";
+/* before and behind all chains of others */
+#define FIRST "-2147483647"
+#define LAST "2147483646"
 
-char *tunnel_nft_text(const struct nft_relay *relays, size_t n)
+/*
+ * A probe is known by its nonce. In IPv4 it stands behind the inner IPv6 header
+ * (40 octets) and the ICMPv6 header (8); the offsets are in bits.
+ */
+#define NONCE4 "@th,384,64"
+#define NONCE6 "@th,64,64"
+
+static void text_rules4(struct text *t, uint64_t nonce, uint16_t group)
+{
+	text_add(t,
+		 "\tchain reroute {\n"
+		 /* RFC 4213 section 3.2: with a static MTU, DF is not set */
+		 "\t\tip frag-off set 0\n"
+		 "\t\tmeta mark set meta mark xor " MARK_BIT "\n"
+		 "\t\tip saddr set ip saddr map @transmit\n"
+		 "\t}\n"
+		 "\tchain encapsulated {\n"
+		 "\t\t" NONCE4 " 0x%016" PRIx64
+		 " ip saddr . ip daddr @probe_out goto reroute\n"
+		 "\t\tip daddr " TUNNEL_PROBE_SOURCE " drop\n"
+		 "\t\tip saddr @receive_only drop\n"
+		 "\t\tgoto reroute\n"
+		 "\t}\n",
+		 nonce);
+	text_add(t,
+		 "\tchain output {\n"
+		 "\t\ttype route hook output priority -150; policy accept;\n"
+		 "\t\tip protocol != 41 accept\n"
+		 "\t\tip saddr " TUNNEL_PROBE_SOURCE
+		 " oifname != \"lo\" drop\n"
+		 "\t\tip saddr @ours goto encapsulated\n"
+		 "\t}\n"
+		 "\tchain output_mark {\n"
+		 "\t\ttype filter hook output priority -149; policy accept;\n"
+		 "\t\tip protocol 41 ip saddr @ours meta mark set meta mark xor " MARK_BIT
+		 "\n"
+		 "\t}\n");
+	/* the last filter of all: what comes so far would be on the wire next */
+	text_add(t,
+		 "\tchain postrouting {\n"
+		 "\t\ttype filter hook postrouting priority " LAST
+		 "; policy accept;\n"
+		 "\t\tip protocol != 41 accept\n"
+		 "\t\tip saddr @ours " NONCE4 " 0x%016" PRIx64
+		 " log group %u drop\n"
+		 "\t}\n",
+		 nonce, group);
+	/* late, so that what an operator's filter drops is not counted */
+	text_add(t,
+		 "\tchain input {\n"
+		 "\t\ttype filter hook input priority 400; policy accept;\n"
+		 "\t\tip protocol != 41 accept\n"
+		 "\t\tiifname \"lo\" ip saddr " TUNNEL_PROBE_SOURCE
+		 " ip daddr @probe_in accept\n"
+		 "\t\tip saddr " TUNNEL_PROBE_SOURCE " drop\n"
+		 "\t\tip daddr @transmit_only drop\n"
+		 "\t}\n");
+}
+
+static void text_rules6(struct text *t, uint64_t nonce, uint16_t group)
+{
+	text_add(t,
+		 "\tchain forward {\n"
+		 "\t\ttype filter hook forward priority " FIRST
+		 "; policy accept;\n"
+		 "\t\tmeta l4proto ipv6-icmp " NONCE6 " 0x%016" PRIx64
+		 " ip6 daddr @probe_routed\n"
+		 "\t}\n"
+		 "\tchain postrouting {\n"
+		 "\t\ttype filter hook postrouting priority " LAST
+		 "; policy accept;\n"
+		 "\t\tip6 daddr 100::/64 meta l4proto ipv6-icmp " NONCE6
+		 " 0x%016" PRIx64 " log group %u drop\n"
+		 "\t}\n",
+		 nonce, nonce, group);
+	/* errors about a probe: to the discard prefix, so to nobody */
+	text_add(t,
+		 "\tchain output {\n"
+		 "\t\ttype filter hook output priority 0; policy accept;\n"
+		 "\t\tip6 daddr 100::/64 icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } drop\n"
+		 "\t}\n");
+}
+
+char *tunnel_nft_text(const struct nft_relay *relays, size_t n,
+		      const struct nflog_key *key)
 {
 	struct text t = {.size = 4096};
+	uint64_t nonce = 0;
 
 	t.buf = XMALLOC(MTYPE_NFT_TEXT, t.size);
 	/* add, then delete: deletes it whether it was there or not */
-	text_add(&t, "add table ip " TABLE "\ndelete table ip " TABLE "\n");
+	text_add(&t, "add table ip " TABLE "\ndelete table ip " TABLE "\n"
+		     "add table ip6 " TABLE "\ndelete table ip6 " TABLE "\n");
 	if (n == 0)
 		return t.buf;
+	/* without a key nothing is handed over: no probe is sent then */
+	if (key)
+		memcpy(&nonce, key->nonce, sizeof(nonce));
+	nonce = be64toh(nonce);
 	text_add(&t, "table ip " TABLE " {\n");
-	for (size_t kind = 0; kind < array_size(sets); kind++)
+	for (size_t kind = 0; kind < SET_PROBE_ROUTED; kind++)
 		text_set(&t, kind, relays, n);
-	text_add(&t, "%s", rules);
+	text_rules4(&t, nonce, key ? key->group : 0);
+	text_add(&t, "}\n");
+	if (!key)
+		return t.buf;
+	text_add(&t, "table ip6 " TABLE " {\n");
+	text_set(&t, SET_PROBE_ROUTED, relays, n);
+	text_rules6(&t, nonce, key->group);
+	text_add(&t, "}\n");
 	return t.buf;
 }
 

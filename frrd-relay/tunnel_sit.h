@@ -17,7 +17,7 @@ struct sit {
 	/* probes under tunnel sources that are configured no more */
 	struct nft_relay_counters probes_base;
 	struct tunnel_counters told;
-	struct nft_relay_counters first_loss;
+	struct nft_relay_counters first_loss[TUNNEL_WAYS];
 };
 
 struct sit *sit_priv(struct tunnel *tun);

@@ -120,6 +120,13 @@ const struct tunnel_link *tunnel_link_lookup(const char *ifname)
 	return link ? &link->pub : NULL;
 }
 
+const char *tunnel_link_name(ifindex_t ifindex)
+{
+	const struct kern_link *link = kern_link_by_index(ifindex);
+
+	return link ? link->pub.name : "";
+}
+
 static bool link_is_up(ifindex_t ifindex)
 {
 	struct kern_link *link = kern_link_by_index(ifindex);

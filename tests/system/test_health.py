@@ -32,8 +32,8 @@ def test_forwarding_off(up, sysctl):
 
 # ------------------------------------------------------------------ self-test
 
-DROP_41 = "table ip operator { chain out { type filter hook output priority 0; ip protocol 41 drop; }; " \
-          "chain through { type filter hook forward priority 0; ip protocol 41 drop; }; }"
+DROP_41 = "table ip operator { chain in { type filter hook input priority 0; ip protocol 41 drop; }; " \
+          "chain out { type filter hook output priority 0; ip protocol 41 drop; }; }"
 
 
 def drop_protocol_41(net):
@@ -46,8 +46,9 @@ def test_self_test_fails_and_recovers(up):
     started = time.monotonic()
     try:
         data = up.relay.wait_relay("r", "down", "self-test-failed")
-        # three losses in a row, one second apart
+        # three losses in a row, about one second apart
         assert 1.5 < time.monotonic() - started < 15
+        assert {way: test["state"] for way, test in data["selfTests"].items()} == {"4to6": "failed", "6to4": "failed"}
         assert data["checks"] == {"interface": "ok", "source": "ok", "forwarding": "ok", "selfTest": "failed"}
         up.bird.wait_routes(absent=ANYCAST)
     finally:

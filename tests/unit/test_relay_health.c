@@ -23,13 +23,25 @@ static void all_well(struct relay_facts *facts, struct tunnel_status *tun)
 	memset(tun, 0, sizeof(*tun));
 	tun->datapath = "sit";
 	tun->ifindex = 7;
-	tun->interface = tun->source = tun->forwarding = tun->self_test = OK;
+	tun->interface = tun->source = tun->forwarding = OK;
+	tun->self_test[TUNNEL_WAY_4TO6] = tun->self_test[TUNNEL_WAY_6TO4] = OK;
 	strlcpy(tun->detail, "cause", sizeof(tun->detail));
+	strlcpy(tun->self_test_detail[TUNNEL_WAY_4TO6], "way in",
+		sizeof(tun->self_test_detail[0]));
+	strlcpy(tun->self_test_detail[TUNNEL_WAY_6TO4], "way out",
+		sizeof(tun->self_test_detail[0]));
 
 	memset(facts, 0, sizeof(*facts));
 	facts->enabled = facts->complete = facts->zebra = facts->exists = true;
 	facts->delay_passed = true;
 	facts->tun = tun;
+}
+
+static void ways(struct tunnel_status *tun, enum tunnel_check in,
+		 enum tunnel_check out)
+{
+	tun->self_test[TUNNEL_WAY_4TO6] = in;
+	tun->self_test[TUNNEL_WAY_6TO4] = out;
 }
 
 struct change {
@@ -55,7 +67,7 @@ CHANGE(incomplete, facts->complete = false;)
 CHANGE(maintained, facts->maintenance = true;)
 CHANGE(maintained_draining, facts->maintenance = facts->draining = true;)
 CHANGE(maintained_and_broken, facts->maintenance = true;
-       tun->self_test = FAILED;)
+       ways(tun, FAILED, FAILED);)
 CHANGE(no_tunnel, facts->tun = NULL;)
 CHANGE(if_pending, tun->interface = PENDING; facts->exists = false;)
 CHANGE(if_there, tun->interface = PENDING;)
@@ -65,10 +77,18 @@ CHANGE(if_altered, tun->interface = FAILED;)
 CHANGE(broken, tun->datapath_error = true; tun->interface = FAILED;)
 CHANGE(no_source, tun->source = FAILED;)
 CHANGE(no_forwarding, tun->forwarding = FAILED;)
-CHANGE(self_test_lost, tun->self_test = FAILED;)
-CHANGE(self_test_pending, tun->self_test = PENDING;)
-CHANGE(self_test_off, tun->self_test = OFF;)
-CHANGE(first_of_two, tun->source = FAILED; tun->self_test = FAILED;)
+CHANGE(self_test_lost, ways(tun, FAILED, FAILED);)
+CHANGE(self_test_pending, ways(tun, PENDING, PENDING);)
+CHANGE(self_test_off, ways(tun, OFF, OFF);)
+CHANGE(way_in_lost, ways(tun, FAILED, OK);)
+CHANGE(way_out_lost, ways(tun, OK, FAILED);)
+CHANGE(way_out_pending, ways(tun, OK, PENDING);)
+CHANGE(lost_and_pending, ways(tun, FAILED, PENDING);)
+CHANGE(receive_only, ways(tun, OK, OFF);)
+CHANGE(receive_only_lost, ways(tun, FAILED, OFF);)
+CHANGE(transmit_only_lost, ways(tun, OFF, FAILED);)
+CHANGE(transmit_only_pending, ways(tun, OFF, PENDING);)
+CHANGE(first_of_two, tun->source = FAILED; ways(tun, FAILED, FAILED);)
 CHANGE(trk_up, facts->track = 10; facts->track_state = TRACK_STATE_UP;)
 CHANGE(trk_down, facts->track = 10; facts->track_state = TRACK_STATE_DOWN;
        facts->track_detail = "object 2 down";)
@@ -130,7 +150,23 @@ static const struct change changes[] = {
 	{"forwarding off", no_forwarding, RELAY_OPER_DOWN,
 	 RELAY_REASON_FORWARDING_OFF, "cause"},
 	{"self-test lost", self_test_lost, RELAY_OPER_DOWN,
-	 RELAY_REASON_SELF_TEST_FAILED, "cause"},
+	 RELAY_REASON_SELF_TEST_FAILED, "way in"},
+	{"self-test 4to6 lost", way_in_lost, RELAY_OPER_UP,
+	 RELAY_REASON_SELF_TEST_FAILED, "way in", true},
+	{"self-test 6to4 lost", way_out_lost, RELAY_OPER_UP,
+	 RELAY_REASON_SELF_TEST_FAILED, "way out", true},
+	{"one way not known yet", way_out_pending, RELAY_OPER_UP,
+	 RELAY_REASON_OK, "", true},
+	{"one way lost, one not known yet", lost_and_pending, RELAY_OPER_DOWN,
+	 RELAY_REASON_SELF_TEST_FAILED, "way in"},
+	{"receive only", receive_only, RELAY_OPER_UP, RELAY_REASON_OK, "",
+	 true},
+	{"receive only, lost", receive_only_lost, RELAY_OPER_DOWN,
+	 RELAY_REASON_SELF_TEST_FAILED, "way in"},
+	{"transmit only, lost", transmit_only_lost, RELAY_OPER_DOWN,
+	 RELAY_REASON_SELF_TEST_FAILED, "way out"},
+	{"transmit only, not known yet", transmit_only_pending, RELAY_OPER_INIT,
+	 RELAY_REASON_SELF_TEST_FAILED, "waiting for the first self-test"},
 	{"self-test not back yet", self_test_pending, RELAY_OPER_INIT,
 	 RELAY_REASON_SELF_TEST_FAILED, "waiting for the first self-test"},
 	{"self-test off", self_test_off, RELAY_OPER_UP, RELAY_REASON_OK, "",
@@ -238,7 +274,7 @@ static void test_flaps(void **state)
 	}
 }
 
-/* `up` needs every single check: no other combination gives it. */
+/* `up` needs every single check, and one way through. */
 static void test_up_needs_all(void **state)
 {
 	static const enum tunnel_check values[] = {PENDING, OK, FAILED};
@@ -247,19 +283,20 @@ static void test_up_needs_all(void **state)
 	struct relay_facts facts;
 	unsigned int up = 0;
 
-	for (unsigned int n = 0; n < 81 * 8; n++) {
+	for (unsigned int n = 0; n < 243 * 8; n++) {
 		all_well(&facts, &tun);
 		tun.interface = values[n % 3];
 		tun.source = values[n / 3 % 3];
 		tun.forwarding = values[n / 9 % 3];
-		tun.self_test = values[n / 27 % 3];
-		facts.zebra = n / 81 % 2;
-		facts.delay_passed = n / 162 % 2;
-		facts.suppressed = n / 324 % 2;
+		ways(&tun, values[n / 27 % 3], values[n / 81 % 3]);
+		facts.zebra = n / 243 % 2;
+		facts.delay_passed = n / 486 % 2;
+		facts.suppressed = n / 972 % 2;
 		relay_health_decide(&facts, &verdict);
 		up += verdict.oper == RELAY_OPER_UP;
 	}
-	assert_int_equal(up, 1);
+	/* of the nine pairs of ways, the four without OK are none */
+	assert_int_equal(up, 9 - 4);
 }
 
 static void test_time(void **state)

@@ -10,7 +10,7 @@
 
 #include "relay_debug.h"
 #include "relay_memory.h"
-#include "selftest.h"
+#include "selftest_6to4.h"
 #include "tunnel_journal.h"
 #include "tunnel_kernel.h"
 
@@ -176,6 +176,9 @@ static void test_journal_no_dir(void **state)
 
 /* --------------------------------------------------------------- nftables */
 
+static const struct nflog_key key = {2002, {1, 2, 3, 4, 5, 6, 7, 8}};
+#define nonce (key.nonce)
+
 static struct nft_relay relay(const char *source, const char *transmit,
 			      enum tunnel_direction direction)
 {
@@ -209,7 +212,7 @@ static void test_nft_text(void **state)
 		relay("198.51.100.1", "198.51.100.1", TUNNEL_DIR_RECEIVE),
 		relay("198.51.100.2", "198.51.100.2", TUNNEL_DIR_TRANSMIT),
 	};
-	char *text = tunnel_nft_text(list, array_size(list)), got[256];
+	char *text = tunnel_nft_text(list, array_size(list), &key), got[512];
 	static const struct {
 		const char *head, *elements;
 	} sets[] = {
@@ -220,9 +223,7 @@ static void test_nft_text(void **state)
 		{"set transmit_only", "198.51.100.2"},
 		{"set probe_in", "192.88.99.1, 198.51.100.1, 198.51.100.2"},
 		{"set probe_out",
-		 "192.88.99.1 . 192.88.99.1, 198.51.100.1 . 198.51.100.1, 198.51.100.2 . 198.51.100.2"},
-		{"set looped",
-		 "192.88.99.3 . 192.88.99.1, 198.51.100.1 . 198.51.100.1, 198.51.100.2 . 198.51.100.2"},
+		 "192.88.99.1 . 192.0.0.8, 192.88.99.1 . 192.88.99.1, 198.51.100.1 . 192.0.0.8, 198.51.100.1 . 198.51.100.1, 198.51.100.2 . 192.0.0.8, 198.51.100.2 . 198.51.100.2"},
 	};
 
 	for (size_t i = 0; i < array_size(sets); i++) {
@@ -233,9 +234,20 @@ static void test_nft_text(void **state)
 	assert_ptr_equal(strstr(text,
 				"add table ip frr-relay\n"
 				"delete table ip frr-relay\n"
+				"add table ip6 frr-relay\n"
+				"delete table ip6 frr-relay\n"
 				"table ip frr-relay {\n"),
 			 text);
+	assert_non_null(strstr(text, "\n}\ntable ip6 frr-relay {\n"));
 	assert_string_equal(text + strlen(text) - 2, "}\n");
+	/* each of the four ends of the first relay */
+	assert_non_null(strstr(text, "100::c058:6301:7265:6c78, "
+				     "100::c058:6301:7265:6c79, "
+				     "2002:c000:8:ffff:c058:6301:7265:6c78, "
+				     "2002:c058:6301:ffff:c058:6301:7265:6c79, "));
+	/* only what carries the nonce is handed over */
+	assert_non_null(strstr(text, "@th,384,64 0x0102030405060708 log group 2002 drop"));
+	assert_non_null(strstr(text, "@th,64,64 0x0102030405060708 log group 2002 drop"));
 	tunnel_nft_text_free(&text);
 	assert_null(text);
 }
@@ -244,7 +256,7 @@ static void test_nft_text_empty(void **state)
 {
 	struct nft_relay one =
 		relay("192.88.99.1", "192.88.99.1", TUNNEL_DIR_BOTH);
-	char *text = tunnel_nft_text(&one, 1), got[64];
+	char *text = tunnel_nft_text(&one, 1, &key), got[64];
 
 	/* nft takes no empty list of elements */
 	assert_null(strstr(text, "{  }"));
@@ -253,10 +265,18 @@ static void test_nft_text_empty(void **state)
 	assert_string_equal(got, "");
 	tunnel_nft_text_free(&text);
 
-	text = tunnel_nft_text(NULL, 0);
+	text = tunnel_nft_text(NULL, 0, &key);
 	assert_string_equal(text,
 			    "add table ip frr-relay\n"
-			    "delete table ip frr-relay\n");
+			    "delete table ip frr-relay\n"
+			    "add table ip6 frr-relay\n"
+			    "delete table ip6 frr-relay\n");
+	tunnel_nft_text_free(&text);
+
+	/* without a socket to hand probes to */
+	text = tunnel_nft_text(&one, 1, NULL);
+	assert_null(strstr(text, "table ip6 frr-relay {"));
+	assert_non_null(strstr(text, "table ip frr-relay {"));
 	tunnel_nft_text_free(&text);
 }
 
@@ -272,94 +292,147 @@ static void test_nft_text_many(void **state)
 			 i % 250 + 1);
 		list[i] = relay(addr, "192.0.2.1", TUNNEL_DIR_BOTH);
 	}
-	text = tunnel_nft_text(list, array_size(list));
+	text = tunnel_nft_text(list, array_size(list), &key);
 	assert_non_null(strstr(text, "10.1.3.250 : 192.0.2.1 }"));
 	tunnel_nft_text_free(&text);
 }
 
 /* -------------------------------------------------------------- self-test */
 
-static const uint8_t nonce[8] = {1, 2, 3, 4, 5, 6, 7, 8};
 #define PROBE_SIZE (20 + SELFTEST_PROBE_LEN)
 
-/* What comes out of a relay for what went in: another outer source, one hop
- * less. */
-static void probe_through(uint8_t *pkt)
+static struct in_addr source(void)
 {
-	struct in_addr source;
+	return (struct in_addr){.s_addr = inet_addr("192.88.99.1")};
+}
 
-	inet_pton(AF_INET, "192.88.99.1", &source);
-	selftest_6to4_build(pkt, source, 7, 42, nonce);
-	memcpy(pkt + 12, &source, 4);
-	pkt[20 + 7]--;
+static struct selftest_probe probe_of(enum tunnel_way way, bool uplink)
+{
+	return (struct selftest_probe){way, uplink, 7, 42};
+}
+
+/*
+ * What comes out of a relay for what went in: 4to6 loses its outer header, 6to4
+ * gets one; one hop less. Returns its length.
+ */
+static size_t probe_through(uint8_t *pkt, enum tunnel_way way, bool uplink)
+{
+	struct selftest_probe probe = probe_of(way, uplink);
+	uint8_t in[PROBE_SIZE];
+	size_t len = selftest_6to4_build(in, source(), &probe, nonce);
+	size_t outer = way == TUNNEL_WAY_6TO4 ? 20 : 0;
+
+	memset(pkt, 0, PROBE_SIZE);
+	if (outer) {
+		pkt[0] = 0x45;
+		pkt[9] = 41;
+	}
+	memcpy(pkt + outer, in + len - SELFTEST_PROBE_LEN, SELFTEST_PROBE_LEN);
+	pkt[outer + 7]--;
+	return outer + SELFTEST_PROBE_LEN;
 }
 
 static void test_probe_build(void **state)
 {
-	uint8_t pkt[PROBE_SIZE];
-	struct in_addr source;
-	struct in6_addr dst;
-	uint32_t sum = 0;
-	char text[INET6_ADDRSTRLEN];
+	static const struct {
+		enum tunnel_way way;
+		bool uplink;
+		const char *src, *dst;
+	} cases[] = {
+		{TUNNEL_WAY_4TO6, true, "2002:c000:8:ffff:c058:6301:7265:6c78",
+		 "100::c058:6301:7265:6c78"},
+		{TUNNEL_WAY_4TO6, false, "2002:c000:8:ffff:c058:6301:7265:6c78",
+		 "100::c058:6301:7265:6c79"},
+		{TUNNEL_WAY_6TO4, true, "100::c058:6301:7265:6c78",
+		 "2002:c000:8:ffff:c058:6301:7265:6c78"},
+		{TUNNEL_WAY_6TO4, false, "100::c058:6301:7265:6c78",
+		 "2002:c058:6301:ffff:c058:6301:7265:6c79"},
+	};
 
-	inet_pton(AF_INET, "192.88.99.1", &source);
-	selftest_6to4_build(pkt, source, 7, 42, nonce);
-	inet_ntop(AF_INET, pkt + 12, text, sizeof(text));
-	assert_string_equal(text, "192.0.0.8"); /* RFC 7600 */
-	/* RFC 3964 section 5.2: 2002 addresses embed the outer ones */
-	assert_memory_equal(pkt + 20 + 8 + 2, pkt + 12, 4);
-	assert_memory_equal(pkt + 20 + 24 + 2, pkt + 16, 4);
-	selftest_6to4_target(source, &dst);
-	assert_memory_equal(pkt + 20 + 24, &dst, 16);
+	for (size_t i = 0; i < array_size(cases); i++) {
+		struct selftest_probe probe =
+			probe_of(cases[i].way, cases[i].uplink);
+		bool outer = cases[i].way == TUNNEL_WAY_4TO6;
+		uint8_t pkt[PROBE_SIZE], *ip6 = pkt + (outer ? 20 : 0);
+		char text[INET6_ADDRSTRLEN];
+		uint32_t sum = 0;
 
-	/* RFC 4443 section 2.3 */
-	for (size_t i = 20 + 8; i < PROBE_SIZE; i += 2)
-		sum += pkt[i] << 8 | pkt[i + 1];
-	sum += SELFTEST_PROBE_LEN - 40 + IPPROTO_ICMPV6;
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	assert_int_equal(sum, 0xffff);
+		assert_int_equal(
+			selftest_6to4_build(pkt, source(), &probe, nonce),
+			SELFTEST_PROBE_LEN + (outer ? 20 : 0));
+		if (outer) {
+			inet_ntop(AF_INET, pkt + 12, text, sizeof(text));
+			assert_string_equal(text, "192.0.0.8"); /* RFC 7600 */
+			inet_ntop(AF_INET, pkt + 16, text, sizeof(text));
+			assert_string_equal(text, "192.88.99.1");
+			/* RFC 3964 section 5.2: the inner source embeds the
+			 * outer one */
+			assert_memory_equal(ip6 + 8 + 2, pkt + 12, 4);
+			/* RFC 791 */
+			for (size_t j = 0; j < 20; j += 2)
+				sum += pkt[j] << 8 | pkt[j + 1];
+			assert_int_equal((sum & 0xffff) + (sum >> 16), 0xffff);
+			sum = 0;
+		}
+		inet_ntop(AF_INET6, ip6 + 8, text, sizeof(text));
+		assert_string_equal(text, cases[i].src);
+		inet_ntop(AF_INET6, ip6 + 24, text, sizeof(text));
+		assert_string_equal(text, cases[i].dst);
+		/* RFC 4443 section 2.3 */
+		for (size_t j = 8; j < SELFTEST_PROBE_LEN; j += 2)
+			sum += ip6[j] << 8 | ip6[j + 1];
+		sum += SELFTEST_PROBE_LEN - 40 + IPPROTO_ICMPV6;
+		while (sum >> 16)
+			sum = (sum & 0xffff) + (sum >> 16);
+		assert_int_equal(sum, 0xffff);
+	}
 }
 
 static void test_probe_parse(void **state)
 {
-	uint8_t pkt[PROBE_SIZE], other[8] = {};
-	uint16_t id = 0;
-	uint32_t seq = 0;
-	struct in_addr source;
+	static const uint8_t other[8] = {};
 
-	probe_through(pkt);
-	assert_true(selftest_6to4_parse(pkt, sizeof(pkt), nonce, &id, &seq));
-	assert_int_equal(id, 7);
-	assert_int_equal(seq, 42);
-	for (size_t len = 0; len < sizeof(pkt); len++)
-		assert_false(selftest_6to4_parse(pkt, len, nonce, &id, &seq));
-	/* another process's, or a guess */
-	assert_false(selftest_6to4_parse(pkt, sizeof(pkt), other, &id, &seq));
-	/* not forwarded */
-	pkt[20 + 7]++;
-	assert_false(selftest_6to4_parse(pkt, sizeof(pkt), nonce, &id, &seq));
-	/* on its way in */
-	inet_pton(AF_INET, "192.88.99.1", &source);
-	selftest_6to4_build(pkt, source, 7, 42, nonce);
-	pkt[20 + 7]--;
-	assert_false(selftest_6to4_parse(pkt, sizeof(pkt), nonce, &id, &seq));
+	for (unsigned int n = 0; n < 4; n++) {
+		enum tunnel_way way = n % 2;
+		bool uplink = n / 2;
+		uint8_t pkt[PROBE_SIZE];
+		size_t size = probe_through(pkt, way, uplink);
+		struct selftest_probe got = {};
+
+		assert_true(selftest_6to4_parse(pkt, size, nonce, &got));
+		assert_int_equal(got.way, way);
+		assert_int_equal(got.uplink, uplink);
+		assert_int_equal(got.id, 7);
+		assert_int_equal(got.seq, 42);
+		for (size_t len = 0; len < size; len++)
+			assert_false(
+				selftest_6to4_parse(pkt, len, nonce, &got));
+		/* another process's, or a guess */
+		assert_false(selftest_6to4_parse(pkt, size, other, &got));
+		/* not forwarded */
+		pkt[size - SELFTEST_PROBE_LEN + 7]++;
+		assert_false(selftest_6to4_parse(pkt, size, nonce, &got));
+	}
 }
 
 static void test_probe_fields(void **state)
 {
 	/* octets whose change makes it no probe: version and length of IPv4,
 	 * protocol, IPv6 version, next header, target, type, nonce */
-	static const size_t octets[] = {0, 9, 20, 26, 52, 59, 60, 68, 75};
+	static const size_t octets[] = {0, 9, 20, 26, 44, 56, 57, 60, 68, 75};
 	uint8_t pkt[PROBE_SIZE];
-	uint16_t id;
-	uint32_t seq;
+	struct selftest_probe got;
+	size_t len;
 
 	for (size_t i = 0; i < array_size(octets); i++) {
-		probe_through(pkt);
+		len = probe_through(pkt, TUNNEL_WAY_6TO4, true);
 		pkt[octets[i]] ^= 0x11;
-		assert_false(selftest_6to4_parse(pkt, sizeof(pkt), nonce, &id,
-						 &seq));
+		assert_false(selftest_6to4_parse(pkt, len, nonce, &got));
+		if (octets[i] < 20)
+			continue;
+		len = probe_through(pkt, TUNNEL_WAY_4TO6, true);
+		pkt[octets[i] - 20] ^= 0x11;
+		assert_false(selftest_6to4_parse(pkt, len, nonce, &got));
 	}
 }
 

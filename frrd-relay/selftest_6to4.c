@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The probes of a 6to4 relay with source S and transmit source T.
+ *
+ *   4to6   relayd --raw, lo--> [192.0.0.8 > S [2002:c000:8:... > 100::S:...]]
+ *          IPv4 input; sit takes the outer header off; IPv6 forwarding to
+ *          wherever the router's route for 100::/64 leads
+ *   6to4   relayd --packet socket, lo--> [100::S:... > 2002:c000:8:...]
+ *          IPv6 forwarding into sit; sit puts [T > 192.0.0.8] on; IPv4 output
+ *          to wherever the route for 192.0.0.8 leads
+ *
+ * Both end behind the last filter of postrouting on the uplink, where relayd's
+ * rule hands them over and drops them (tunnel_nft_text.c, tunnel_nflog.c): no
+ * probe leaves the host. 100::/64 is RFC 6666's discard prefix, 192.0.0.8 RFC
+ * 7600's dummy address; nobody has them, so any default route leads there.
+ * Where a router has no route to them, in a closed network, the probe ends on
+ * the way back into the tunnel instead. But a route that a probe has taken and
+ * that is there no more is a fault: what it attracted has no way out.
+ *
+ * A probe carries a nonce of this process, so nobody can answer for the relay.
+ */
+#include <zebra.h>
+
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+
+#include "log.h"
+#include "privs.h"
+#include "selftest.h"
+#include "selftest_6to4.h"
+#include "tunnel_kernel.h"
+
+#define OUTER_LEN 20
+#define INNER_LEN 40
+#define PROTO_IPV6 41
+#define ICMP6_ECHO 128
+/* enough for the relay, too little for any router behind it, should the probe
+ * ever get away */
+#define PROBE_HOP_LIMIT 2
+/* last 4 octets of an end's address, less the last bit: 1 = on this host */
+#define MAGIC 0x72656c78
+
+/* a route is looked up again no sooner */
+#define ROUTE_AGE_US 100000
+
+static int raw_fd = -1, packet_fd = -1;
+static ifindex_t lo_ifindex;
+static int sockets_error = -ENOTCONN;
+static const char *sockets_what = "";
+
+/* -------- packets -------- */
+
+static void put16(uint8_t *p, uint16_t v)
+{
+	v = htons(v);
+	memcpy(p, &v, sizeof(v));
+}
+
+static void put32(uint8_t *p, uint32_t v)
+{
+	v = htonl(v);
+	memcpy(p, &v, sizeof(v));
+}
+
+static uint16_t get16(const uint8_t *p)
+{
+	return p[0] << 8 | p[1];
+}
+
+static uint32_t get32(const uint8_t *p)
+{
+	return (uint32_t)get16(p) << 16 | get16(p + 2);
+}
+
+/* RFC 1071 over n octets, n even */
+static uint32_t sum16(uint32_t sum, const uint8_t *p, size_t n)
+{
+	for (size_t i = 0; i < n; i += 2)
+		sum += get16(p + i);
+	return sum;
+}
+
+static uint16_t sum_fold(uint32_t sum)
+{
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return ~sum;
+}
+
+static struct in_addr dummy_address(void)
+{
+	return (struct in_addr){.s_addr = inet_addr(TUNNEL_PROBE_SOURCE)};
+}
+
+void selftest_6to4_address(enum selftest_end end, struct in_addr source,
+			   struct in6_addr *addr)
+{
+	bool host = end == SELFTEST_NATIVE_HOST || end == SELFTEST_6TO4_HOST;
+	struct in_addr embedded =
+		end == SELFTEST_6TO4_UPLINK ? dummy_address() : source;
+	uint8_t *p = addr->s6_addr;
+
+	memset(p, 0, 16);
+	switch (end) {
+	case SELFTEST_NATIVE_UPLINK:
+	case SELFTEST_NATIVE_HOST:
+		p[0] = 0x01;
+		break;
+	case SELFTEST_6TO4_UPLINK:
+	case SELFTEST_6TO4_HOST:
+		put16(p, 0x2002);
+		memcpy(p + 2, &embedded, 4);
+		put16(p + 6, 0xffff);
+		break;
+	}
+	memcpy(p + 8, &source, 4);
+	put32(p + 12, MAGIC | host);
+}
+
+static void build_outer(uint8_t *ip, struct in_addr source)
+{
+	struct in_addr from = dummy_address();
+
+	memset(ip, 0, OUTER_LEN);
+	ip[0] = 0x45;
+	put16(ip + 2, OUTER_LEN + SELFTEST_PROBE_LEN);
+	ip[8] = 64;
+	ip[9] = PROTO_IPV6;
+	memcpy(ip + 12, &from, 4);
+	memcpy(ip + 16, &source, 4);
+	put16(ip + 10, sum_fold(sum16(0, ip, OUTER_LEN)));
+}
+
+size_t selftest_6to4_build(uint8_t *pkt, struct in_addr source,
+			   const struct selftest_probe *probe,
+			   const uint8_t nonce[8])
+{
+	bool in = probe->way == TUNNEL_WAY_4TO6;
+	enum selftest_end native = probe->uplink ? SELFTEST_NATIVE_UPLINK
+						 : SELFTEST_NATIVE_HOST;
+	/* what comes in embeds its outer source, RFC 3964 section 5.2 */
+	enum selftest_end sixtofour = probe->uplink || in
+					      ? SELFTEST_6TO4_UPLINK
+					      : SELFTEST_6TO4_HOST;
+	size_t outer = in ? OUTER_LEN : 0;
+	uint8_t *ip6 = pkt + outer, *icmp = ip6 + INNER_LEN;
+	size_t icmp_len = SELFTEST_PROBE_LEN - INNER_LEN;
+	uint32_t sum;
+
+	if (in)
+		build_outer(pkt, source);
+	memset(ip6, 0, SELFTEST_PROBE_LEN);
+	ip6[0] = 0x60;
+	put16(ip6 + 4, icmp_len);
+	ip6[6] = IPPROTO_ICMPV6;
+	ip6[7] = PROBE_HOP_LIMIT;
+	selftest_6to4_address(in ? sixtofour : SELFTEST_NATIVE_UPLINK, source,
+			      (struct in6_addr *)(ip6 + 8));
+	selftest_6to4_address(in ? native : sixtofour, source,
+			      (struct in6_addr *)(ip6 + 24));
+
+	icmp[0] = ICMP6_ECHO; /* what any packet filter knows */
+	put16(icmp + 4, probe->id);
+	memcpy(icmp + 8, nonce, 8);
+	put32(icmp + 16, probe->seq);
+	sum = sum16(0, ip6 + 8, 32) + icmp_len + IPPROTO_ICMPV6;
+	put16(icmp + 2, sum_fold(sum16(sum, icmp, icmp_len)));
+	return outer + SELFTEST_PROBE_LEN;
+}
+
+bool selftest_6to4_parse(const uint8_t *pkt, size_t len, const uint8_t nonce[8],
+			 struct selftest_probe *probe)
+{
+	bool out = len > 0 && pkt[0] >> 4 == 4;
+	size_t outer = out ? OUTER_LEN : 0;
+	const uint8_t *ip6 = pkt + outer, *icmp = ip6 + INNER_LEN;
+
+	if (len < outer + SELFTEST_PROBE_LEN ||
+	    (out && (pkt[0] != 0x45 || pkt[9] != PROTO_IPV6)))
+		return false;
+	/* forwarded: one hop less than it began with */
+	if (ip6[0] >> 4 != 6 || ip6[6] != IPPROTO_ICMPV6 ||
+	    ip6[7] != PROBE_HOP_LIMIT - 1 ||
+	    ip6[24] != (out ? 0x20 : 0x01) ||
+	    (get32(ip6 + 36) & ~1U) != MAGIC || icmp[0] != ICMP6_ECHO ||
+	    memcmp(icmp + 8, nonce, 8) != 0)
+		return false;
+	probe->way = out ? TUNNEL_WAY_6TO4 : TUNNEL_WAY_4TO6;
+	probe->uplink = !(ip6[39] & 1);
+	probe->id = get16(icmp + 4);
+	probe->seq = get32(icmp + 16);
+	return true;
+}
+
+/* -------- sending and seeing -------- */
+
+/* Interface that the probes of a way leave this host by; 0: they have none. */
+static ifindex_t probe_uplink(enum tunnel_way way)
+{
+	static ifindex_t oif[TUNNEL_WAYS];
+	static int64_t asked[TUNNEL_WAYS];
+	int64_t now = tunnel_now_us();
+	struct in_addr dummy = dummy_address();
+	const struct kern_link *link;
+	struct in6_addr native;
+
+	if (asked[way] && now - asked[way] < ROUTE_AGE_US)
+		return oif[way];
+	asked[way] = now;
+	if (way == TUNNEL_WAY_6TO4) {
+		oif[way] = kern_route_oif(AF_INET, &dummy);
+	} else {
+		selftest_6to4_address(SELFTEST_NATIVE_UPLINK, dummy, &native);
+		oif[way] = kern_route_oif(AF_INET6, &native);
+	}
+	/* a default route into a relay is no way out */
+	link = oif[way] ? kern_link_by_index(oif[way]) : NULL;
+	if (!link || link->pub.ifindex == lo_ifindex ||
+	    strncmp(link->alias, TUNNEL_ALIAS_PREFIX,
+		    strlen(TUNNEL_ALIAS_PREFIX)) == 0)
+		oif[way] = 0;
+	return oif[way];
+}
+
+static int packet_send(const uint8_t *pkt, size_t len, uint16_t protocol)
+{
+	struct sockaddr_ll to = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = htons(protocol),
+		.sll_ifindex = lo_ifindex,
+		.sll_halen = ETH_ALEN, /* all zero: lo's own */
+	};
+
+	if (sendto(packet_fd, pkt, len, MSG_DONTWAIT, (struct sockaddr *)&to,
+		   sizeof(to)) < 0)
+		return -errno;
+	return 0;
+}
+
+static int raw_send(const uint8_t *pkt, size_t len, struct in_addr dst)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr = dst};
+
+	if (sendto(raw_fd, pkt, len, MSG_DONTWAIT, (struct sockaddr *)&to,
+		   sizeof(to)) < 0)
+		return -errno;
+	return 0;
+}
+
+int selftest_6to4_send(struct tunnel *tun, enum tunnel_way way, uint32_t seq)
+{
+	const struct nflog_key *key = tunnel_nflog_key();
+	struct tunnel_self_test *st = &tun->st[way];
+	uint8_t pkt[OUTER_LEN + SELFTEST_PROBE_LEN];
+	struct selftest_probe probe = {.way = way, .id = tun->st_id,
+				       .seq = seq};
+	size_t len;
+	int ret;
+
+	if (sockets_error < 0 || !key) {
+		snprintf(st->detail, sizeof(st->detail), "%s: %s",
+			 sockets_what, safe_strerror(-sockets_error));
+		return sockets_error;
+	}
+	st->uplink = probe_uplink(way);
+	probe.uplink = st->uplink != 0;
+	if (!probe.uplink && st->by_uplink) {
+		snprintf(st->detail, sizeof(st->detail),
+			 "the %s default route is gone",
+			 way == TUNNEL_WAY_6TO4 ? "IPv4" : "IPv6");
+		return -ENETUNREACH;
+	}
+	len = selftest_6to4_build(pkt, tun->params.source, &probe, key->nonce);
+	if (way == TUNNEL_WAY_6TO4)
+		return packet_send(pkt, len, ETH_P_IPV6);
+	ret = raw_send(pkt, len, tun->params.source);
+	/* A filter of IPv4 output says nothing about what comes in. The packet
+	 * socket passes it by; it is not the first choice, since what comes in
+	 * that way has to pass rp_filter. */
+	if (ret == -EPERM)
+		ret = packet_send(pkt, len, ETH_P_IP);
+	return ret;
+}
+
+static void probe_seen(const uint8_t *pkt, size_t len)
+{
+	struct selftest_probe probe;
+	struct tunnel *tun;
+
+	if (!selftest_6to4_parse(pkt, len, tunnel_nflog_key()->nonce, &probe))
+		return;
+	tun = selftest_find(probe.id);
+	if (!tun)
+		return;
+	if (probe.uplink && probe.seq == tun->st_seq)
+		tun->st[probe.way].by_uplink = true;
+	selftest_seen(tun, probe.way, probe.seq);
+}
+
+static int sockets_open(void)
+{
+	lo_ifindex = if_nametoindex("lo");
+	sockets_what = "interface lo";
+	if (!lo_ifindex)
+		return -ENODEV;
+	sockets_what = "a raw IPv4 socket";
+	raw_fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
+			IPPROTO_RAW);
+	if (raw_fd < 0)
+		return -errno;
+	sockets_what = "a packet socket";
+	/* protocol 0: it receives nothing */
+	packet_fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+			   0);
+	return packet_fd < 0 ? -errno : 0;
+}
+
+int selftest_6to4_init(void)
+{
+	frr_with_privs (tunnel_privs) {
+		sockets_error = sockets_open();
+	}
+	if (sockets_error == 0) {
+		sockets_what = "the kernel's packet log (nfnetlink_log)";
+		sockets_error = tunnel_nflog_init(probe_seen);
+	}
+	return sockets_error;
+}
+
+void selftest_6to4_fini(void)
+{
+	tunnel_nflog_fini();
+	if (packet_fd >= 0)
+		close(packet_fd);
+	if (raw_fd >= 0)
+		close(raw_fd);
+	packet_fd = raw_fd = -1;
+	sockets_error = -ENOTCONN;
+}

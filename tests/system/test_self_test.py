@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The self-test proves each way through the relay for itself, and each prefix is tied to its way."""
+
+import time
+
+import pytest
+
+from lab import holds_for, wait_for
+from topology import ANYCAST, ANYCAST4, ANYCAST6, BASIC, H6, H64_6
+from wire import ping
+
+pytestmark = pytest.mark.sit
+
+FOUND_S = 3.0
+# asking takes its time where the processor is emulated
+ASKING_S = 1.0
+
+PREFIX = {"4to6": ANYCAST4, "6to4": ANYCAST6}
+OTHER = {"4to6": "6to4", "6to4": "4to6"}
+
+
+def chain(family, hook, rule, priority=0):
+    return ["nft", f"table {family} operator {{ chain c {{ type filter hook {hook} priority {priority}; {rule} drop; }}; }}"], \
+        ["nft", f"delete table {family} operator"]
+
+
+# what an operator may do to one way: how, how to undo it, which way, what relayd says
+FAULTS = {
+    "output": (*chain("ip", "output", "oifname eth0 ip protocol 41"), "6to4", "an IPv4 filter drops protocol 41"),
+    "output-any": (*chain("inet", "output", "ip protocol 41"), "6to4", "an IPv4 filter drops protocol 41"),
+    "postrouting": (*chain("ip", "postrouting", "oifname eth0 ip protocol 41", 100), "6to4",
+                    "an IPv4 filter drops protocol 41"),
+    "input": (*chain("ip", "input", "ip protocol 41"), "4to6", "do not reach the tunnel"),
+    "forward-in": (*chain("ip6", "forward", "iifname r oifname eth0"), "4to6", "an IPv6 filter drops"),
+    "forward-out": (*chain("ip6", "forward", "oifname r"), "6to4", "the tunnel does not send"),
+    "ipv6-default": (["ip", "-6", "route", "del", "default"],
+                     ["ip", "-6", "route", "add", "default", "via", "2001:db8:1::1"], "4to6",
+                     "the IPv6 default route is gone"),
+    "ipv4-default": (["ip", "-4", "route", "del", "default"],
+                     ["ip", "-4", "route", "add", "default", "via", "203.0.113.1"], "6to4",
+                     "the IPv4 default route is gone"),
+}
+
+
+def states(router):
+    return {way: test["state"] for way, test in router.relay_json("r")["selfTests"].items()}
+
+
+@pytest.mark.parametrize("fault", sorted(FAULTS))
+def test_one_way_fault(up, fault):
+    """Found and named within 3 s; the prefix of that way goes, the other stays, and comes back."""
+    broken, mended, way, said = FAULTS[fault]
+    up.relay.ns.run(*broken)
+    started = time.monotonic()
+    wait_for(lambda: states(up.relay)[way] == "failed", 15, f"{way} found broken")
+    found = time.monotonic() - started
+    try:
+        data = up.relay.relay_json("r")
+        assert (data["operStatus"], data["reason"]) == ("up", "self-test-failed")
+        assert data["detail"].startswith(f"self-test {way}: ") and said in data["detail"]
+        assert data["checks"]["selfTest"] == "failed"
+        assert data["selfTests"][way]["detail"] == data["detail"]
+        assert data["selfTests"][OTHER[way]]["state"] == "ok"
+        up.bird.wait_routes([PREFIX[OTHER[way]]], absent=[PREFIX[way]])
+        routes = {route["prefix"]: route for route in up.relay.relay_json("r")["routes"]}
+        assert not routes[PREFIX[way]]["installed"] and way in routes[PREFIX[way]]["note"]
+        assert routes[PREFIX[OTHER[way]]]["installed"]
+        assert found < FOUND_S + ASKING_S
+    finally:
+        up.relay.ns.run(*mended)
+    up.bird.wait_routes(ANYCAST)
+    data = up.relay.wait_relay("r", "up", "ok")
+    assert set(states(up.relay).values()) == {"ok"} and "detail" not in data["selfTests"][way]
+    assert ping(up.h64, H6, source=H64_6)
+
+
+@pytest.mark.parametrize("direction,harmless,way,prefix", [("receive", "output", "4to6", ANYCAST4),
+                                                           ("transmit", "input", "6to4", ANYCAST6)])
+def test_a_way_that_is_off_is_not_judged(net, direction, harmless, way, prefix):
+    """A relay that only receives, or only transmits, is judged by that alone."""
+    net.relay.start("relayd")
+    net.relay.configure("relay r", *BASIC, f"tunnel direction {direction}", "no shutdown")
+    net.relay.wait_relay("r", "up")
+    assert states(net.relay) == {way: "ok", OTHER[way]: "off"}
+    net.bird.wait_routes([prefix])
+    net.relay.ns.run(*FAULTS[harmless][0])
+    holds_for(lambda: net.relay.relay_json("r")["reason"] == "ok", 5, "what is off does no harm")
+    net.relay.ns.run(*FAULTS[harmless][1])
+    fatal = "input" if way == "4to6" else "output"
+    net.relay.ns.run(*FAULTS[fatal][0])
+    data = net.relay.wait_relay("r", "down", "self-test-failed")
+    assert FAULTS[fatal][3] in data["detail"]
+    net.bird.wait_routes(absent=ANYCAST)
+    net.relay.ns.run(*FAULTS[fatal][1])
+    net.relay.wait_relay("r", "up", "ok")
+
+
+def test_probes_leave_by_the_uplink_and_no_further(up):
+    """They meet every filter of the uplink, and never the wire."""
+    wait_for(lambda: all(test.get("interface") == "eth0" and test["received"] > 1
+                         for test in up.relay.relay_json("r")["selfTests"].values()), 10, "probes by eth0")
+    ends = "ip daddr 192.0.0.8 counter", "ip6 daddr 100::/64 counter", "ip6 saddr 100::/64 counter"
+    up.net.run("nft", "table inet seen { chain c { type filter hook prerouting priority -300; " + "; ".join(ends) + "; }; }")
+    for way in PREFIX:
+        before = up.relay.relay_json("r")["selfTests"][way]["received"]
+        wait_for(lambda: up.relay.relay_json("r")["selfTests"][way]["received"] >= before + 3, 15, "three probes more")
+    counted = up.net.run("nft", "list table inet seen").stdout
+    assert counted.count("packets 0 bytes 0") == len(ends), counted
+
+
+def test_closed_network(net):
+    """Without any default route the probes turn round on the router: nothing is missing that was there."""
+    for fault in ("ipv4-default", "ipv6-default"):
+        net.relay.ns.run(*FAULTS[fault][0])
+    try:
+        net.relay.start("relayd")
+        net.relay.configure("relay r", *BASIC, "no shutdown")
+        data = net.relay.wait_relay("r", "up", "ok")
+        assert all("interface" not in test for test in data["selfTests"].values())
+        net.bird.wait_routes(ANYCAST)
+        net.relay.ns.run(*FAULTS["output-any"][0])
+        wait_for(lambda: states(net.relay) == {"4to6": "ok", "6to4": "failed"}, 15, "found here as well")
+        net.relay.ns.run(*FAULTS["output-any"][1])
+        net.relay.wait_relay("r", "up", "ok")
+    finally:
+        for fault in ("ipv4-default", "ipv6-default"):
+            net.relay.ns.run(*FAULTS[fault][1])
+
+
+def test_a_way_comes_back_after_delay_up(up):
+    """Coming back waits, for one way as for the relay."""
+    up.relay.configure("relay r", "delay up 4")
+    up.relay.ns.run(*FAULTS["output"][0])
+    up.bird.wait_routes([ANYCAST4], absent=[ANYCAST6])
+    up.relay.ns.run(*FAULTS["output"][1])
+    wait_for(lambda: states(up.relay)["6to4"] == "ok", 10, "the way is good again")
+    began = time.monotonic()
+    routes = {route["prefix"]: route for route in up.relay.relay_json("r")["routes"]}
+    assert routes[ANYCAST6]["note"] == "delay up"
+    up.bird.wait_routes(ANYCAST)
+    assert time.monotonic() - began > 2.5
+
+
+def test_nothing_is_left_of_the_self_test(up):
+    """Its host routes and tables go with the relay, and with `no self-test`."""
+    def local_routes():
+        text = up.relay.ns.run("ip", "-6", "route", "show", "table", "local").stdout
+        return [line for line in text.splitlines() if "7265:6c7" in line]
+
+    assert len(local_routes()) == 3 and all(" dev r " in line for line in local_routes())
+    up.relay.configure("relay r", "no self-test")
+    wait_for(lambda: not local_routes(), 5, "host routes gone")
+    up.relay.configure("relay r", "self-test")
+    wait_for(lambda: len(local_routes()) == 3, 5, "host routes back")
+    assert ping(up.h6, H64_6)
+    up.relay.configure("no relay r")
+    wait_for(lambda: not local_routes() and "frr-relay" not in up.relay.ns.nft(), 15, "nothing left")
