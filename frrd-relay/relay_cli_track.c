@@ -165,6 +165,44 @@ DEFPY_YANG_NOSH(track_icmp_echo, track_icmp_echo_cmd,
 	return enter_object(vty, id_str, "icmp-echo", leaves);
 }
 
+DEFPY_YANG_NOSH(track_bfd, track_bfd_cmd,
+	"track (1-1000)$id bfd peer <A.B.C.D|X:X::X:X>$peer [{local-address <A.B.C.D|X:X::X:X>$local|interface IFNAME$ifname|multihop$multihop|profile BFDPROF$profile}]",
+	TRACK_STR
+	TRACK_ID_STR
+	"State of a BFD session of bfdd\n"
+	"The other end of the session\n"
+	"IPv4 address\n"
+	"IPv6 address\n"
+	"This end of the session\n"
+	"IPv4 address\n"
+	"IPv6 address\n"
+	"Interface of a session over one hop\n"
+	"Interface name\n"
+	"The peer is more than one hop away\n"
+	"One of bfdd's profiles: timers and more\n"
+	"Name of the profile\n")
+{
+	const struct track_leaf leaves[] = {
+		{"peer", peer_str},
+		{"local-address", local ? local_str : NULL},
+		{"interface", ifname},
+		{"multihop", multihop ? "true" : NULL},
+		{"profile", profile},
+		{}};
+	char err[RELAY_ERR_LEN];
+
+	if (ifname && !relay_validate_ifname(ifname, err, sizeof(err))) {
+		vty_out(vty, "%% %s\n", err);
+		return CMD_WARNING_CONFIG_FAILED;
+	}
+	if (profile && strlen(profile) >= TRACK_PROFILE_LEN) {
+		vty_out(vty, "%% profile %.80s is longer than %d characters\n",
+			profile, TRACK_PROFILE_LEN - 1);
+		return CMD_WARNING_CONFIG_FAILED;
+	}
+	return enter_object(vty, id_str, "bfd", leaves);
+}
+
 DEFPY_YANG_NOSH(track_list, track_list_cmd,
 	"track (1-1000)$id list boolean <and|or>$op",
 	TRACK_STR
@@ -180,7 +218,7 @@ DEFPY_YANG_NOSH(track_list, track_list_cmd,
 }
 
 DEFPY_YANG(no_track, no_track_cmd,
-	"no track (1-1000)$id [<interface IFNAME line-protocol|ip route A.B.C.D/M reachability|ipv6 route X:X::X:X/M reachability|icmp-echo <A.B.C.D|X:X::X:X> [{source-address <A.B.C.D|X:X::X:X>|source-interface IFNAME}]|list boolean <and|or>>]",
+	"no track (1-1000)$id [<interface IFNAME line-protocol|ip route A.B.C.D/M reachability|ipv6 route X:X::X:X/M reachability|icmp-echo <A.B.C.D|X:X::X:X> [{source-address <A.B.C.D|X:X::X:X>|source-interface IFNAME}]|bfd peer <A.B.C.D|X:X::X:X> [{local-address <A.B.C.D|X:X::X:X>|interface IFNAME|multihop|profile BFDPROF}]|list boolean <and|or>>]",
 	NO_STR
 	TRACK_STR
 	TRACK_ID_STR
@@ -203,6 +241,18 @@ DEFPY_YANG(no_track, no_track_cmd,
 	"IPv6 address\n"
 	"Interface through which the echo requests leave\n"
 	"Interface name\n"
+	"State of a BFD session of bfdd\n"
+	"The other end of the session\n"
+	"IPv4 address\n"
+	"IPv6 address\n"
+	"This end of the session\n"
+	"IPv4 address\n"
+	"IPv6 address\n"
+	"Interface of a session over one hop\n"
+	"Interface name\n"
+	"The peer is more than one hop away\n"
+	"One of bfdd's profiles: timers and more\n"
+	"Name of the profile\n"
 	"List of tracked objects\n"
 	"Boolean combination\n"
 	"Up while all members hold\n"
@@ -396,6 +446,18 @@ static void show_type(struct vty *vty, const struct track_config *cfg)
 				cfg->source_ifname);
 		vty_out(vty, "\n");
 		return;
+	case TRACK_BFD:
+		vty_out(vty, " bfd peer %pIA", &cfg->target);
+		if (!IS_IPADDR_NONE(&cfg->source))
+			vty_out(vty, " local-address %pIA", &cfg->source);
+		if (cfg->ifname[0])
+			vty_out(vty, " interface %s", cfg->ifname);
+		if (cfg->multihop)
+			vty_out(vty, " multihop");
+		if (cfg->profile[0])
+			vty_out(vty, " profile %s", cfg->profile);
+		vty_out(vty, "\n");
+		return;
 	case TRACK_LIST:
 		vty_out(vty, " list boolean %s\n", cfg->list_or ? "or" : "and");
 		return;
@@ -492,6 +554,7 @@ void relay_cli_track_init(void)
 	install_element(CONFIG_NODE, &track_ip_route_cmd);
 	install_element(CONFIG_NODE, &track_ipv6_route_cmd);
 	install_element(CONFIG_NODE, &track_icmp_echo_cmd);
+	install_element(CONFIG_NODE, &track_bfd_cmd);
 	install_element(CONFIG_NODE, &track_list_cmd);
 	install_element(CONFIG_NODE, &no_track_cmd);
 

@@ -184,7 +184,7 @@ int main(int argc, char **argv)
 	}
 	track_init(relay_main_loop, &relay_privs);
 	relay_init(relay_main_loop);
-	relay_zebra_init(relay_main_loop, &relay_privs);
+	relay_zebra_init(relay_main_loop, &relay_privs, vty_dir);
 
 	relay_debug_init();
 	relay_cli_track_init();

@@ -63,6 +63,10 @@ const struct frr_yang_module_info frr_relay_info = {
 		LEAF_OPTIONAL("/track-object/target"),
 		LEAF_OPTIONAL("/track-object/source-address"),
 		LEAF_OPTIONAL("/track-object/source-interface"),
+		LEAF_OPTIONAL("/track-object/peer"),
+		LEAF_OPTIONAL("/track-object/local-address"),
+		LEAF_OPTIONAL("/track-object/multihop"),
+		LEAF_OPTIONAL("/track-object/profile"),
 		LEAF("/track-object/frequency"),
 		LEAF("/track-object/timeout"),
 		LEAF("/track-object/probes/up"),
@@ -79,6 +83,7 @@ const struct frr_yang_module_info frr_relay_info = {
 		STATE("/track-object/state/rtt", relay_nb_track_state),
 		STATE("/track-object/state/sent", relay_nb_track_state),
 		STATE("/track-object/state/received", relay_nb_track_state),
+		STATE("/track-object/state/bfd-state", relay_nb_track_state),
 		{
 			.xpath = RELAY_XPATH "/instance",
 			.cbs = {

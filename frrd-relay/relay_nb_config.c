@@ -49,6 +49,57 @@ static struct relay_config *read_instances(const struct lyd_node *root,
 	return cfgs;
 }
 
+/* BFD objects that name a profile, the only ones that can collide; the caller
+ * frees. */
+static struct track_config *read_profiles(const struct lyd_node *root,
+					  size_t *n)
+{
+	struct track_config trk, *cfgs = NULL;
+	const struct lyd_node *child;
+	size_t size = 0;
+
+	*n = 0;
+	LY_LIST_FOR (lyd_child(root), child) {
+		if (!relay_nb_is_track(child))
+			continue;
+		relay_nb_read_track(child, &trk);
+		if (trk.type != TRACK_BFD || !trk.profile[0])
+			continue;
+		if (*n == size) {
+			size = size ? 2 * size : 16;
+			cfgs = XREALLOC(MTYPE_RELAY_CANDIDATE, cfgs,
+					size * sizeof(*cfgs));
+		}
+		cfgs[(*n)++] = trk;
+	}
+	return cfgs;
+}
+
+/* One object against all others, or all of them in pairs: NULL. */
+static bool profiles_ok(const struct lyd_node *root,
+			const struct track_config *trk, char *err, size_t len)
+{
+	struct track_config *cfgs;
+	bool ok = true;
+	size_t n;
+
+	if (trk && (trk->type != TRACK_BFD || !trk->profile[0]))
+		return true;
+	cfgs = read_profiles(root, &n);
+	for (size_t i = 0; ok && i < n; i++) {
+		if (trk) {
+			ok = cfgs[i].id == trk->id ||
+			     relay_validate_bfd_pair(trk, &cfgs[i], err, len);
+			continue;
+		}
+		for (size_t j = 0; ok && j < i; j++)
+			ok = relay_validate_bfd_pair(&cfgs[i], &cfgs[j], err,
+						     len);
+	}
+	XFREE(MTYPE_RELAY_CANDIDATE, cfgs);
+	return ok;
+}
+
 /* Names who uses a track object, or returns false. */
 static bool track_user(const struct lyd_node *root, uint16_t id, char *buf,
 		       size_t len)
@@ -101,6 +152,9 @@ int relay_nb_pre_validate(struct nb_cb_pre_validate_args *args)
 					  args->errmsg_len))
 			return NB_ERR_VALIDATION;
 	}
+
+	if (!profiles_ok(root, NULL, args->errmsg, args->errmsg_len))
+		return NB_ERR_VALIDATION;
 
 	relay_watchdog_kick();
 	cfgs = read_instances(root, &n);
@@ -165,7 +219,8 @@ bool relay_nb_validate_edit(const struct lyd_node *tree, const char *xpath,
 
 	if (relay_nb_is_track(dnode)) {
 		relay_nb_read_track(dnode, &trk);
-		return relay_validate_track(&trk, &tracks, err, len);
+		return relay_validate_track(&trk, &tracks, err, len) &&
+		       profiles_ok(root, &trk, err, len);
 	}
 
 	relay_nb_read_instance(dnode, &cfg);

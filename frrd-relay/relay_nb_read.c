@@ -135,10 +135,16 @@ void relay_nb_read_track(const struct lyd_node *dnode, struct track_config *cfg)
 		else if (is(child, "prefix")) {
 			str2prefix(value_of(child), &cfg->prefix);
 			apply_mask(&cfg->prefix);
-		} else if (is(child, "target"))
+		} else if (is(child, "target") || is(child, "peer"))
 			address_of(child, &cfg->target);
-		else if (is(child, "source-address"))
+		else if (is(child, "source-address") ||
+			 is(child, "local-address"))
 			address_of(child, &cfg->source);
+		else if (is(child, "multihop"))
+			cfg->multihop = truth_of(child);
+		else if (is(child, "profile"))
+			strlcpy(cfg->profile, value_of(child),
+				sizeof(cfg->profile));
 		else if (is(child, "source-interface"))
 			strlcpy(cfg->source_ifname, value_of(child),
 				sizeof(cfg->source_ifname));

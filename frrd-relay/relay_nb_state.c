@@ -70,6 +70,12 @@ struct yang_data *relay_nb_track_state(struct nb_cb_get_elem_args *args)
 	if (!strcmp(leaf, "since"))
 		return time_state(args->xpath, trk->since);
 
+	if (!strcmp(leaf, "bfd-state"))
+		return trk->ops->bfd_state
+			       ? yang_data_new_string(args->xpath,
+						      trk->ops->bfd_state(trk))
+			       : NULL;
+
 	if (!trk->ops->echo_stats)
 		return NULL;
 	trk->ops->echo_stats(trk, &stats);

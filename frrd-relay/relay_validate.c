@@ -6,6 +6,7 @@
 #include "printfrr.h"
 
 #include "relay_validate.h"
+#include "track_bfd.h"
 #include "track_list.h"
 
 PRINTFRR(3, 4)
@@ -75,6 +76,20 @@ static size_t members_of(uint16_t id, const struct track_member **members,
 	return cfg.nmembers;
 }
 
+static bool unicast(const struct ipaddr *addr)
+{
+	return IS_IPADDR_V4(addr)
+		       ? addr->ipaddr_v4.s_addr != INADDR_ANY &&
+				 ipv4_unicast_valid(&addr->ipaddr_v4)
+		       : !IN6_IS_ADDR_MULTICAST(&addr->ipaddr_v6) &&
+				 !IN6_IS_ADDR_UNSPECIFIED(&addr->ipaddr_v6);
+}
+
+static bool link_local(const struct ipaddr *addr)
+{
+	return IS_IPADDR_V6(addr) && IN6_IS_ADDR_LINKLOCAL(&addr->ipaddr_v6);
+}
+
 static bool validate_echo(const struct track_config *trk, char *err, size_t len)
 {
 	if (IS_IPADDR_NONE(&trk->target))
@@ -85,20 +100,77 @@ static bool validate_echo(const struct track_config *trk, char *err, size_t len)
 		return refuse(err, len,
 			      "track %u: source-address %pIA and target %pIA are of different families",
 			      trk->id, &trk->source, &trk->target);
-	if (IS_IPADDR_V4(&trk->target)
-		    ? !ipv4_unicast_valid(&trk->target.ipaddr_v4)
-		    : IN6_IS_ADDR_MULTICAST(&trk->target.ipaddr_v6) ||
-			      IN6_IS_ADDR_UNSPECIFIED(&trk->target.ipaddr_v6))
+	if (!unicast(&trk->target))
 		return refuse(err, len,
 			      "track %u: target %pIA is not a unicast address",
 			      trk->id, &trk->target);
-	if (IS_IPADDR_V6(&trk->target) &&
-	    IN6_IS_ADDR_LINKLOCAL(&trk->target.ipaddr_v6) &&
-	    !trk->source_ifname[0])
+	if (link_local(&trk->target) && !trk->source_ifname[0])
 		return refuse(err, len,
 			      "track %u: link-local target %pIA needs a source-interface",
 			      trk->id, &trk->target);
 	return true;
+}
+
+/* What bfdd, which is asked over zebra, would drop without a word. */
+static bool validate_bfd(const struct track_config *trk, char *err, size_t len)
+{
+	if (IS_IPADDR_NONE(&trk->target))
+		return refuse(err, len, "track %u: bfd needs a peer", trk->id);
+	if (!unicast(&trk->target))
+		return refuse(err, len,
+			      "track %u: peer %pIA is not a unicast address",
+			      trk->id, &trk->target);
+	if (!IS_IPADDR_NONE(&trk->source)) {
+		if (trk->source.ipa_type != trk->target.ipa_type)
+			return refuse(err, len,
+				      "track %u: local-address %pIA and peer %pIA are of different families",
+				      trk->id, &trk->source, &trk->target);
+		if (!unicast(&trk->source))
+			return refuse(err, len,
+				      "track %u: local-address %pIA is not a unicast address",
+				      trk->id, &trk->source);
+		if (!ipaddr_cmp(&trk->source, &trk->target))
+			return refuse(err, len,
+				      "track %u: peer and local-address are both %pIA",
+				      trk->id, &trk->target);
+	}
+	if (trk->multihop) {
+		if (link_local(&trk->target))
+			return refuse(err, len,
+				      "track %u: link-local peer %pIA can't be multihop",
+				      trk->id, &trk->target);
+		if (trk->ifname[0])
+			return refuse(err, len,
+				      "track %u: multihop takes no interface",
+				      trk->id);
+		if (IS_IPADDR_NONE(&trk->source))
+			return refuse(err, len,
+				      "track %u: multihop needs a local-address",
+				      trk->id);
+	} else if (link_local(&trk->target) && !trk->ifname[0]) {
+		return refuse(err, len,
+			      "track %u: link-local peer %pIA needs an interface",
+			      trk->id, &trk->target);
+	}
+	return true;
+}
+
+bool relay_validate_bfd_pair(const struct track_config *trk,
+			     const struct track_config *other, char *err,
+			     size_t len)
+{
+	struct relay_bfd_key a, b;
+
+	if (!trk->profile[0] || !other->profile[0] ||
+	    !strcmp(trk->profile, other->profile))
+		return true;
+	a = track_bfd_key(trk);
+	b = track_bfd_key(other);
+	if (!relay_bfd_key_same(&a, &b))
+		return true;
+	return refuse(err, len,
+		      "track %u follows the same BFD session with profile %s",
+		      other->id, other->profile);
 }
 
 bool relay_validate_track(const struct track_config *trk,
@@ -122,6 +194,8 @@ bool relay_validate_track(const struct track_config *trk,
 		return true;
 	case TRACK_ICMP_ECHO:
 		return validate_echo(trk, err, len);
+	case TRACK_BFD:
+		return validate_bfd(trk, err, len);
 	case TRACK_LIST:
 		break;
 	}

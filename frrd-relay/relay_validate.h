@@ -32,6 +32,14 @@ bool relay_validate_track(const struct track_config *trk,
 			  const struct relay_validate_tracks *tracks, char *err,
 			  size_t len);
 
+/*
+ * Two different objects of type TRACK_BFD: one session can have one profile. An
+ * object without a profile shares that of the other.
+ */
+bool relay_validate_bfd_pair(const struct track_config *trk,
+			     const struct track_config *other, char *err,
+			     size_t len);
+
 /* One relay by itself, and against the others (`others` may contain it). */
 bool relay_validate_relay(const struct relay_config *relay,
 			  const struct relay_config *others, size_t nothers,

@@ -15,6 +15,7 @@
 #include "relay_debug.h"
 #include "relay_memory.h"
 #include "relay_zebra.h"
+#include "relay_zebra_bfd.h"
 
 DEFINE_MTYPE_STATIC(RELAYD, RELAY_WATCH, "Relay watched prefix");
 
@@ -74,6 +75,7 @@ static void session_connected(struct zclient *zc)
 	session_up = true;
 	frr_each (watch_hash, watches, w)
 		watch_send(w, ZEBRA_NEXTHOP_REGISTER);
+	relay_bfd_zebra(zclient);
 	relay_zebra_session(true);
 }
 
@@ -86,6 +88,7 @@ static void session_lost(void)
 	frr_each (watch_hash, watches, w)
 		w->known = false;
 	hook_call(relay_zebra_lost);
+	relay_bfd_zebra(NULL);
 	relay_zebra_session(false);
 }
 
@@ -308,9 +311,12 @@ bool relay_zebra_connected(void)
 static zclient_handler *const handlers[] = {
 	[ZEBRA_ROUTE_NOTIFY_OWNER] = route_notify_owner,
 	[ZEBRA_NEXTHOP_UPDATE] = nexthop_update,
+	[ZEBRA_INTERFACE_BFD_DEST_UPDATE] = relay_bfd_update,
+	[ZEBRA_BFD_DEST_REPLAY] = relay_bfd_replay,
 };
 
-void relay_zebra_init(struct frr_loop *loop, struct zebra_privs_t *privs)
+void relay_zebra_init(struct frr_loop *loop, struct zebra_privs_t *privs,
+		      const char *vty_dir)
 {
 	struct zclient_options opt = {.receive_notify = true};
 
@@ -318,6 +324,7 @@ void relay_zebra_init(struct frr_loop *loop, struct zebra_privs_t *privs)
 	zclient = zclient_new(loop, &opt, handlers, array_size(handlers));
 	zclient_init(zclient, RELAY_ROUTE_TYPE, 0, privs);
 	zclient->zebra_connected = session_connected;
+	relay_bfd_init(loop, vty_dir);
 	event_add_timer_msec(zloop, session_poll, NULL, RELAY_ZEBRA_RETRY_MS,
 			     &t_session);
 }
@@ -328,6 +335,7 @@ void relay_zebra_stop(void)
 
 	EVENT_OFF(t_session);
 	session_up = false;
+	relay_bfd_stop();
 	zclient_stop(zclient);
 	zclient_free(zclient);
 	zclient = NULL;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The only file that speaks zapi.
+ * The only file that speaks zapi, but for BFD (relay_zebra_bfd.c).
  *
  * An out-of-tree daemon has no route type of its own. relayd borrows OPENFABRIC,
  * instance 0: it is redistributed for both families, carries tags and is one of
@@ -19,7 +19,9 @@
 struct zebra_privs_t;
 struct relay_route_config;
 
-void relay_zebra_init(struct frr_loop *loop, struct zebra_privs_t *privs);
+/* vty_dir: where the other daemons have their vty sockets */
+void relay_zebra_init(struct frr_loop *loop, struct zebra_privs_t *privs,
+		      const char *vty_dir);
 /* Closes the session: zebra then removes every route that is left. */
 void relay_zebra_stop(void);
 bool relay_zebra_connected(void);

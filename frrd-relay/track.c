@@ -41,6 +41,8 @@ static const struct track_ops *track_ops_find(enum track_type type)
 		return &track_icmp_ops;
 	case TRACK_LIST:
 		return &track_list_ops;
+	case TRACK_BFD:
+		return &track_bfd_ops;
 	}
 	assert(!"unknown kind of tracked object");
 }
@@ -147,7 +149,8 @@ static bool track_target_same(const struct track_config *a,
 			      const struct track_config *b)
 {
 	if (a->type != b->type || a->list_or != b->list_or ||
-	    a->nmembers != b->nmembers || strcmp(a->ifname, b->ifname) ||
+	    a->nmembers != b->nmembers || a->multihop != b->multihop ||
+	    strcmp(a->ifname, b->ifname) ||
 	    strcmp(a->source_ifname, b->source_ifname) ||
 	    !ipaddr_equal(&a->target, &b->target) ||
 	    !ipaddr_equal(&a->source, &b->source) ||
@@ -224,6 +227,7 @@ void track_init(struct frr_loop *loop, struct zebra_privs_t *privs)
 {
 	track_loop = loop;
 	track_privs = privs;
+	track_bfd_init();
 	track_interface_init();
 	track_list_init();
 	track_route_init();
@@ -241,4 +245,5 @@ void track_fini(void)
 	track_route_fini();
 	track_list_fini();
 	track_interface_fini();
+	track_bfd_fini();
 }

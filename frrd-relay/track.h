@@ -20,6 +20,7 @@
 #define TRACK_ID_MIN	  1
 #define TRACK_ID_MAX	  1000
 #define TRACK_MEMBERS_MAX 64
+#define TRACK_PROFILE_LEN 64 /* bfdd's own, with the final NUL */
 
 enum track_type {
 	TRACK_INTERFACE,
@@ -27,6 +28,7 @@ enum track_type {
 	TRACK_IPV6_ROUTE,
 	TRACK_ICMP_ECHO,
 	TRACK_LIST,
+	TRACK_BFD,
 };
 
 enum track_state {
@@ -44,11 +46,13 @@ struct track_member {
 struct track_config {
 	uint16_t id;
 	enum track_type type;
-	char ifname[IFNAMSIZ];	/* TRACK_INTERFACE */
+	char ifname[IFNAMSIZ];	/* TRACK_INTERFACE; TRACK_BFD, may be empty */
 	struct prefix prefix;	/* TRACK_IP*_ROUTE */
-	struct ipaddr target;	/* TRACK_ICMP_ECHO */
+	struct ipaddr target;	/* TRACK_ICMP_ECHO; TRACK_BFD: the peer */
 	struct ipaddr source;	/* IPADDR_NONE when not set */
 	char source_ifname[IFNAMSIZ];
+	bool multihop; /* TRACK_BFD */
+	char profile[TRACK_PROFILE_LEN];
 	bool list_or; /* TRACK_LIST: or, else and */
 	struct track_member members[TRACK_MEMBERS_MAX];
 	size_t nmembers;
@@ -84,6 +88,8 @@ struct track_ops {
 	/* NULL where the kind sends nothing */
 	void (*echo_stats)(const struct track *trk,
 			   struct track_echo_stats *stats);
+	/* state of the BFD session as YANG spells it; NULL where there is none */
+	const char *(*bfd_state)(const struct track *trk);
 };
 
 PREDECL_RBTREE_UNIQ(track_tree);
@@ -134,8 +140,11 @@ extern const struct track_ops track_ip_route_ops;
 extern const struct track_ops track_ipv6_route_ops;
 extern const struct track_ops track_icmp_ops;
 extern const struct track_ops track_list_ops;
+extern const struct track_ops track_bfd_ops;
 
 /* One-time setup of a kind; called by track_init(). */
+void track_bfd_init(void);
+void track_bfd_fini(void);
 int track_icmp_init(void);
 void track_icmp_fini(void);
 void track_interface_init(void);

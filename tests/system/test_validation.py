@@ -159,10 +159,10 @@ REFUSED = [
     (["relay a", "tunnel datapath ebpf"], None),
     (["relay a", "tunnel datapath xdp"], None),
     (["relay a", "tunnel datapath userspace"], None),
-    (["track 20 bfd peer 192.0.2.1"], None),
     # nonsense
     (["relay a", "tunnel direction sideways"], None),
     (["relay a", "route 192.0.2.0/33"], None),
+    (["track 20 bfd peer 192.0.2.1 multihop"], r"local-address"),
     (["track 20 list boolean xor"], None),
     (["relay"], None),
     (["track"], None),

@@ -337,6 +337,116 @@ static void test_tracks(void **state)
 			    "track 3: target 224.0.0.5 is not a unicast address");
 }
 
+static void bfd_object(struct track_config *trk, uint16_t id, const char *peer,
+		       const char *local, const char *ifname, bool multihop,
+		       const char *profile)
+{
+	memset(trk, 0, sizeof(*trk));
+	trk->id = id;
+	trk->type = TRACK_BFD;
+	if (peer)
+		assert_int_equal(str2ipaddr(peer, &trk->target), 0);
+	if (local)
+		assert_int_equal(str2ipaddr(local, &trk->source), 0);
+	if (ifname)
+		strlcpy(trk->ifname, ifname, sizeof(trk->ifname));
+	trk->multihop = multihop;
+	if (profile)
+		strlcpy(trk->profile, profile, sizeof(trk->profile));
+}
+
+static void test_bfd(void **state)
+{
+	static const struct {
+		const char *peer, *local, *ifname;
+		bool multihop;
+		const char *expected; /* NULL: taken */
+	} cases[] = {
+		{"192.0.2.1", NULL, NULL, false, NULL},
+		{"192.0.2.1", "192.0.2.2", "eth0", false, NULL},
+		{"192.0.2.1", "198.51.100.2", NULL, true, NULL},
+		{"2001:db8::1", NULL, NULL, false, NULL},
+		{"2001:db8::1", "2001:db8:9::2", NULL, true, NULL},
+		{"fe80::1", NULL, "eth0", false, NULL},
+		{"fe80::1", "fe80::2", "eth0", false, NULL},
+		{NULL, NULL, NULL, false, "track 4: bfd needs a peer"},
+		{"224.0.0.5", NULL, NULL, false,
+		 "track 4: peer 224.0.0.5 is not a unicast address"},
+		{"0.0.0.0", NULL, NULL, false,
+		 "track 4: peer 0.0.0.0 is not a unicast address"},
+		{"ff02::5", NULL, "eth0", false,
+		 "track 4: peer ff02::5 is not a unicast address"},
+		{"::", NULL, NULL, false,
+		 "track 4: peer :: is not a unicast address"},
+		{"192.0.2.1", "2001:db8::1", NULL, false,
+		 "track 4: local-address 2001:db8::1 and peer 192.0.2.1 are of different families"},
+		{"192.0.2.1", "224.0.0.1", NULL, false,
+		 "track 4: local-address 224.0.0.1 is not a unicast address"},
+		{"192.0.2.1", "192.0.2.1", NULL, false,
+		 "track 4: peer and local-address are both 192.0.2.1"},
+		{"192.0.2.1", NULL, NULL, true,
+		 "track 4: multihop needs a local-address"},
+		{"192.0.2.1", "192.0.2.2", "eth0", true,
+		 "track 4: multihop takes no interface"},
+		{"fe80::1", NULL, NULL, false,
+		 "track 4: link-local peer fe80::1 needs an interface"},
+		{"fe80::1", "2001:db8::1", NULL, true,
+		 "track 4: link-local peer fe80::1 can't be multihop"},
+	};
+	struct track_config trk;
+	char err[RELAY_ERR_LEN];
+
+	for (size_t i = 0; i < array_size(cases); i++) {
+		bfd_object(&trk, 4, cases[i].peer, cases[i].local,
+			   cases[i].ifname, cases[i].multihop, NULL);
+		err[0] = '\0';
+		assert_int_equal(relay_validate_track(&trk, &tracks, err,
+						      sizeof(err)),
+				 !cases[i].expected);
+		assert_string_equal(err, cases[i].expected ? cases[i].expected
+							   : "");
+	}
+}
+
+/* bfdd takes what a key leaves open for anything. */
+static void test_bfd_profiles(void **state)
+{
+	static const struct {
+		const char *peer, *local, *ifname;
+		bool multihop;
+		const char *profile;
+		bool ok; /* beside 192.0.2.1 interface eth0 profile fast */
+	} cases[] = {
+		{"192.0.2.1", NULL, "eth0", false, "fast", true},
+		{"192.0.2.1", NULL, "eth0", false, NULL, true},
+		{"192.0.2.1", NULL, "eth0", false, "slow", false},
+		{"192.0.2.1", NULL, NULL, false, "slow", false},
+		{"192.0.2.1", "192.0.2.2", NULL, false, "slow", false},
+		{"192.0.2.1", "192.0.2.2", "eth1", false, "slow", true},
+		{"192.0.2.1", "192.0.2.2", NULL, true, "slow", true},
+		{"192.0.2.9", NULL, "eth0", false, "slow", true},
+		{"2001:db8::1", NULL, "eth0", false, "slow", true},
+	};
+	struct track_config trk, other;
+	char err[RELAY_ERR_LEN];
+
+	bfd_object(&other, 5, "192.0.2.1", NULL, "eth0", false, "fast");
+	for (size_t i = 0; i < array_size(cases); i++) {
+		bfd_object(&trk, 4, cases[i].peer, cases[i].local,
+			   cases[i].ifname, cases[i].multihop,
+			   cases[i].profile);
+		err[0] = '\0';
+		assert_int_equal(relay_validate_bfd_pair(&trk, &other, err,
+							 sizeof(err)),
+				 cases[i].ok);
+		assert_string_equal(
+			err,
+			cases[i].ok
+				? ""
+				: "track 5 follows the same BFD session with profile fast");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -349,6 +459,8 @@ int main(void)
 		cmocka_unit_test(test_pairs),
 		cmocka_unit_test(test_default_routes),
 		cmocka_unit_test(test_tracks),
+		cmocka_unit_test(test_bfd),
+		cmocka_unit_test(test_bfd_profiles),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
