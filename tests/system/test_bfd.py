@@ -1,0 +1,630 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`track N bfd peer` on stock bfdd: two routers, one middle router for multihop, nothing played.
+
+    rl (relayd, zebra, bfdd) -- eth0 -- peer (zebra, bfdd)
+       \\-- eth1 -- mid -- eth0 -- far (zebra, bfdd)
+"""
+
+import re
+import signal
+import time
+
+import pytest
+
+from lab import Bird, Lab, holds_for, stop_process, the_line, wait_for
+from topology import ANYCAST, BASIC
+from wire import link_set
+
+PEER4, LOCAL4 = "10.0.0.2", "10.0.0.1"
+PEER6, LOCAL6 = "2001:db8::2", "2001:db8::1"
+FAR4, NEAR4 = "10.2.0.2", "10.1.0.1"
+FAR6, NEAR6 = "2001:db8:2::2", "2001:db8:1::1"
+
+PROFILES = """\
+bfd
+ profile fast
+  detect-multiplier 3
+  receive-interval 50
+  transmit-interval 50
+ exit
+ profile slow
+  receive-interval 400
+  transmit-interval 400
+ exit
+"""
+
+
+def bfdd_config(*peers):
+    """Each "peer ..." line, with its own lines behind a |."""
+    lines = [PROFILES.rstrip("\n")]
+    for peer in peers:
+        head, *own = peer.split("|")
+        lines += [f" {head}", *[f"  {line}" for line in own], " exit"]
+    return "\n".join(lines) + "\nexit\n"
+
+
+class Three(Lab):
+    def build(self):
+        self.relay = self.router("rl")
+        self.peer = self.router("peer")
+        self.far = self.router("far")
+        self.mid = self.ns("mid", forwarding=True)
+        self.link(self.relay.ns, "eth0", [f"{LOCAL4}/24", f"{LOCAL6}/64"],
+                  self.peer.ns, "eth0", [f"{PEER4}/24", f"{PEER6}/64"])
+        self.link(self.relay.ns, "eth1", [f"{NEAR4}/24", f"{NEAR6}/64"],
+                  self.mid, "eth0", ["10.1.0.2/24", "2001:db8:1::2/64"])
+        self.link(self.mid, "eth1", ["10.2.0.1/24", "2001:db8:2::1/64"],
+                  self.far.ns, "eth0", [f"{FAR4}/24", f"{FAR6}/64"])
+        self.relay.ns.ip("route add 10.2.0.0/24 via 10.1.0.2", "route add 2001:db8:2::/64 via 2001:db8:1::2")
+        self.far.ns.ip("route add 10.1.0.0/24 via 10.2.0.1", "route add 2001:db8:1::/64 via 2001:db8:2::1")
+        self.local_ll = self.link_local(self.relay)
+        self.peer_ll = self.link_local(self.peer)
+        for router in (self.relay, self.peer, self.far):
+            router.start("zebra")
+        self.relay.start("bfdd", *self.bfdd_args(self.relay), config=bfdd_config())
+        self.peer.start("bfdd", *self.bfdd_args(self.peer), config=bfdd_config(
+            f"peer {LOCAL4}|profile fast", f"peer {LOCAL6}|profile fast",
+            f"peer {self.local_ll} interface eth0|profile fast"))
+        self.far.start("bfdd", *self.bfdd_args(self.far), config=bfdd_config(
+            f"peer {NEAR4} multihop local-address {FAR4}|profile fast",
+            f"peer {NEAR6} multihop local-address {FAR6}|profile fast"))
+        return self
+
+    @staticmethod
+    def bfdd_args(router):
+        return ("--bfdctl", router.dir / "bfdd.sock")
+
+    def start_bfdd(self, router, **kwargs):
+        return router.start("bfdd", *self.bfdd_args(router), config=bfdd_config(), **kwargs)
+
+    @staticmethod
+    def link_local(router):
+        return wait_for(lambda: next(a for a in router.ns.addrs("eth0") if a.startswith("fe80")), 10,
+                        "link-local address").split("/")[0]
+
+
+@pytest.fixture(scope="module")
+def three():
+    with Three() as lab:
+        yield lab.build()
+
+
+@pytest.fixture
+def rl(three):
+    """relayd, not configured; what a test has changed beside it, it has to put right itself."""
+    for suffix in ("log", "err"):
+        (three.relay.dir / f"relayd.{suffix}").unlink(missing_ok=True)
+    three.relay.start("relayd")
+    try:
+        yield three.relay
+        three.relay.assert_sound()
+    finally:
+        assert three.relay.stop("relayd") == 0
+    wait_for(lambda: peers(three.relay) == [], 10, "relayd takes its sessions with it")
+
+
+def peers(router):
+    return router.json("bfdd", "show bfd peers json")
+
+
+def peer_of(router, address):
+    return {p["peer"]: p for p in peers(router)}[address]
+
+
+# ------------------------------------------------------------------ sessions
+
+def spec(three, kind):
+    return {
+        "v4": f"bfd peer {PEER4}",
+        "v4-full": f"bfd peer {PEER4} local-address {LOCAL4} interface eth0 profile fast",
+        "v6": f"bfd peer {PEER6}",
+        "v6-full": f"bfd peer {PEER6} local-address {LOCAL6} interface eth0 profile fast",
+        "link-local": f"bfd peer {three.peer_ll} interface eth0",
+        "multihop-v4": f"bfd peer {FAR4} local-address {NEAR4} multihop",
+        "multihop-v6": f"bfd peer {FAR6} local-address {NEAR6} multihop profile fast",
+    }[kind]
+
+
+KINDS = ["v4", "v4-full", "v6", "v6-full", "link-local", "multihop-v4", "multihop-v6"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_up_and_down(rl, three, kind):
+    """Each form of session comes up, goes with the path, comes back; bfdd knows it as a client's."""
+    words = spec(three, kind).split()
+    rl.configure(f"track 4 {' '.join(words)}")
+    rl.wait_track(4, "up")
+    data = rl.track_json(4)
+    before = data["transitions"]
+    assert data["type"] == "bfd" and data["target"].startswith(words[2])
+    assert data["bfdState"] == "up" and data["peer"] == words[2]
+    assert data["multihop"] == ("multihop" in words)
+    for word, key in (("local-address", "localAddress"), ("interface", "interface"), ("profile", "profile")):
+        assert data.get(key) == (words[words.index(word) + 1] if word in words else None)
+    entry = peer_of(rl, words[2])
+    assert entry["status"] == "up" and entry["multihop"] == ("multihop" in words)
+    assert entry["receive-interval"] == (50 if "fast" in words else 300)
+    assert "dynamic" in rl.ask("bfdd", "show bfd peers")
+    # multihop: the middle router's far link, so that no link of rl's tells
+    where = (three.mid, "eth1") if "multihop" in words else (three.peer.ns, "eth0")
+    link_set(*where, False)
+    try:
+        rl.wait_track(4, "down")
+        data = rl.track_json(4)
+        assert data["bfdState"] == "down" and data["detail"] == "BFD session down"
+    finally:
+        link_set(*where, True)
+        restore_routes(three)
+    rl.wait_track(4, "up")
+    assert rl.track_json(4)["transitions"] == before + 2
+    assert "detail" not in rl.track_json(4)
+    rl.configure("no track 4")
+    wait_for(lambda: peers(rl) == [], 10, "bfdd has dropped the session")
+
+
+def restore_routes(three):
+    """Routes that went with a link."""
+    three.far.ns.run("ip", "route", "replace", "10.1.0.0/24", "via", "10.2.0.1")
+    three.far.ns.run("ip", "route", "replace", "2001:db8:1::/64", "via", "2001:db8:2::1")
+
+
+def test_50_ms_times_3(rl, three):
+    """A cut that no interface tells is seen within 150 ms and a little."""
+    rl.configure(f"track 4 bfd peer {PEER4} profile fast", "exit",
+                 f"track 5 bfd peer {FAR6} local-address {NEAR6} multihop profile fast")
+    rl.wait_track(4, "up")
+    rl.wait_track(5, "up")
+    # the timers are negotiated after the session is up
+    for address in (PEER4, FAR6):
+        wait_for(lambda a=address: peer_of(rl, a)["remote-transmit-interval"] == 50, 10, "50 ms")
+    drop = "table inet cut { chain in { type filter hook input priority 0; udp dport { 3784, 4784 } drop; }; }"
+    took = []
+    for _ in range(3):
+        rl.wait_track(4, "up")
+        rl.wait_track(5, "up")
+        holds_for(lambda: rl.track_json(4)["state"] == "up", 0.5, "stays up")
+        rl.ns.run("nft", drop)
+        cut = time.monotonic()
+        for number in (4, 5):
+            wait_for(lambda n=number: rl.track_json(n)["state"] == "down", 5, "down")
+            took.append(time.monotonic() - cut)
+        rl.ns.run("nft", "delete table inet cut")
+    print("ms from the cut to the track's down:", [round(1000 * t) for t in took])
+    assert max(took) < 0.5, took
+
+
+def test_minimum_ttl_is_the_profiles(rl, three):
+    """relayd does not widen what bfdd's default or a profile's minimum-ttl lets in."""
+    rl.configure(f"track 4 bfd peer {FAR4} local-address {NEAR4} multihop")
+    rl.wait_track(4, "up")
+    assert peer_of(rl, FAR4)["minimum-ttl"] == 254
+    rl.configure("bfd", "profile strict", "minimum-ttl 250", daemon="bfdd")
+    rl.configure(f"track 4 bfd peer {FAR4} local-address {NEAR4} multihop profile strict")
+    wait_for(lambda: peer_of(rl, FAR4)["minimum-ttl"] == 250, 10, "the profile's")
+    rl.configure("bfd", "no profile strict", daemon="bfdd")
+
+
+# ------------------------------------------------------- what ends a session
+
+def test_peer_is_shut_down(rl, three):
+    """AdminDown at the peer, which stock bfdd passes on as down."""
+    rl.configure(f"track 4 bfd peer {PEER4}")
+    rl.wait_track(4, "up")
+    three.peer.configure("bfd", f"peer {LOCAL4}", "shutdown", daemon="bfdd")
+    try:
+        rl.wait_track(4, "down")
+        assert rl.track_json(4)["detail"] == "BFD session down"
+        holds_for(lambda: rl.track_json(4)["state"] == "down", 3, "down while the peer is shut down")
+    finally:
+        three.peer.configure("bfd", f"peer {LOCAL4}", "no shutdown", daemon="bfdd")
+    rl.wait_track(4, "up")
+
+
+def test_own_side_is_shut_down(rl, three):
+    """AdminDown on this side, by a profile of bfdd's."""
+    rl.configure("bfd", "profile off", "shutdown", daemon="bfdd")
+    try:
+        rl.configure(f"track 4 bfd peer {PEER4}")
+        rl.wait_track(4, "up")
+        rl.configure(f"track 4 bfd peer {PEER4} profile off")
+        rl.wait_track(4, "down")
+        data = rl.track_json(4)
+        assert data["bfdState"] == "admin-down" and data["detail"] == "BFD session administratively down"
+        rl.configure("bfd", "profile off", "no shutdown", daemon="bfdd")
+        rl.wait_track(4, "up")
+    finally:
+        rl.configure("bfd", "no profile off", daemon="bfdd")
+
+
+def test_peer_removes_the_session(rl, three):
+    rl.configure(f"track 4 bfd peer {PEER4} profile fast")
+    rl.wait_track(4, "up")
+    three.peer.configure("bfd", f"no peer {LOCAL4}", daemon="bfdd")
+    try:
+        rl.wait_track(4, "down")
+    finally:
+        three.peer.configure("bfd", f"peer {LOCAL4}", "profile fast", daemon="bfdd")
+    rl.wait_track(4, "up")
+
+
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
+def test_bfdd_goes_and_comes(rl, three, sig):
+    """zebra tells nobody that bfdd has gone: the object is down at once all the same, and up again by itself."""
+    rl.configure(f"track 4 bfd peer {PEER4}", "exit", f"track 5 bfd peer {FAR4} local-address {NEAR4} multihop")
+    rl.wait_track(4, "up")
+    rl.wait_track(5, "up")
+    before = rl.track_json(4)["transitions"]
+    if sig == signal.SIGTERM:
+        rl.stop("bfdd")
+    else:
+        rl.kill("bfdd")
+    gone = time.monotonic()
+    for number in (4, 5):
+        wait_for(lambda n=number: rl.track_json(n)["state"] == "down", 5, "down")
+        assert rl.track_json(number)["detail"] == "bfdd is not running"
+    took = time.monotonic() - gone
+    print(f"down {1000 * took:.0f} ms after bfdd")
+    assert took < 0.5
+    # an object that never had a word waits
+    rl.configure(f"track 6 bfd peer {PEER6}")
+    data = rl.track_json(6)
+    assert data["state"] == "init" and data["bfdState"] == "unknown" and data["detail"] == "bfdd is not running"
+    three.start_bfdd(rl)
+    for number in (4, 5, 6):
+        rl.wait_track(number, "up")
+    assert rl.track_json(4)["transitions"] == before + 2
+
+
+def test_bfdd_hangs(rl, three):
+    """A bfdd that does not run its sessions is as good as none."""
+    rl.configure(f"track 4 bfd peer {PEER4}")
+    rl.wait_track(4, "up")
+    rl.kill("bfdd", signal.SIGSTOP)
+    began = time.monotonic()
+    try:
+        rl.wait_track(4, "down")
+        assert time.monotonic() - began < 10
+        assert rl.track_json(4)["detail"] == "bfdd does not answer"
+    finally:
+        rl.kill("bfdd", signal.SIGCONT)
+    rl.wait_track(4, "up")
+
+
+def test_configured_session_survives_bfdd(rl, three):
+    """One that is up when relayd asks for it again, so that nothing changes any more."""
+    rl.stop("bfdd")
+    rl.start("bfdd", *three.bfdd_args(rl), config=bfdd_config(f"peer {PEER4}|profile fast"))
+    try:
+        wait_for(lambda: peer_of(rl, PEER4)["status"] == "up", 20, "up without relayd")
+        rl.configure(f"track 4 bfd peer {PEER4}")
+        rl.wait_track(4, "up")
+        rl.configure("no track 4")
+        wait_for(lambda: peer_of(rl, PEER4)["status"] == "up", 20, "still there, without relayd")
+    finally:
+        rl.configure("bfd", f"no peer {PEER4}", daemon="bfdd")
+
+
+def test_zebra_goes_and_comes(rl, three):
+    rl.configure(f"track 4 bfd peer {PEER4}", "exit", f"track 5 bfd peer {FAR6} local-address {NEAR6} multihop")
+    rl.wait_track(4, "up")
+    rl.wait_track(5, "up")
+    rl.stop("zebra")
+    for number in (4, 5):
+        rl.wait_track(number, "down")
+        assert rl.track_json(number)["detail"] == "no session with zebra"
+    rl.start("zebra")
+    wait_for(lambda: re.search(r"^bfd\b", rl.ask("zebra", "show zebra client summary"), re.M), 60, "bfdd is back")
+    wait_for(lambda: len(peers(rl)) == 2, 2, "asked for when bfdd wants to know")
+    for number in (4, 5):
+        rl.wait_track(number, "up", timeout=60)
+
+
+def test_without_bfdd_from_the_start(rl, three):
+    rl.stop("bfdd")
+    rl.configure(f"track 4 bfd peer {PEER4}", "delay up 1")
+    wait_for(lambda: rl.track_json(4).get("detail") == "bfdd is not running", 10, "says why")
+    holds_for(lambda: rl.track_json(4)["state"] == "init", 1, "init")
+    three.start_bfdd(rl)
+    rl.wait_track(4, "up")
+
+
+def test_interface_goes_and_comes(rl, three):
+    """A session on an interface that is not there yet, and goes again."""
+    rl.configure(f"track 4 bfd peer {PEER6}", "exit", "track 5 bfd peer 10.9.0.2 interface later", "exit",
+                 f"track 6 bfd peer {three.peer_ll} interface later", "exit",
+                 f"track 7 bfd peer {three.peer_ll} interface eth0")
+    for number, state in ((4, "up"), (5, "down"), (6, "down"), (7, "up")):
+        rl.wait_track(number, state)
+    before = rl.track_json(7)["transitions"]
+    three.link(rl.ns, "later", ["10.9.0.1/24"], three.peer.ns, "later", ["10.9.0.2/24"])
+    three.peer.configure("bfd", "peer 10.9.0.1 interface later", daemon="bfdd")
+    try:
+        rl.wait_track(5, "up")
+        rl.ns.ip("link del later")
+        rl.wait_track(5, "down")
+        holds_for(lambda: [rl.track_json(n)["state"] for n in (4, 6, 7)] == ["up", "down", "up"], 12,
+                  "the other sessions, also past a refresh")
+        assert rl.track_json(7)["transitions"] == before
+    finally:
+        three.peer.configure("bfd", "no peer 10.9.0.1 interface later", daemon="bfdd")
+
+
+# -------------------------------------------------------------- sharing
+
+def test_two_objects_on_one_session(rl, three):
+    """bfdd counts relayd once; the first object to go must not take the session with it."""
+    rl.configure(f"track 4 bfd peer {PEER4}", "exit", f"track 5 bfd peer {PEER4}", "exit",
+                 f"track 6 bfd peer {PEER4} interface eth0", "exit",
+                 f"track 7 bfd peer {PEER4} local-address {LOCAL4}")
+    for number in (4, 5, 6, 7):
+        rl.wait_track(number, "up")
+    before = [rl.track_json(n)["transitions"] for n in range(4, 8)]
+    assert len(peers(rl)) == 1
+    ident = peers(rl)[0]["id"]
+    for gone, left in ((4, (5, 6, 7)), (6, (5, 7)), (7, (5,))):
+        rl.configure(f"no track {gone}")
+        holds_for(lambda n=left: all(rl.track_json(i)["state"] == "up" for i in n), 1.5, f"{left} up")
+        assert [p["id"] for p in peers(rl)] == [ident]
+        assert all(rl.track_json(n)["transitions"] == before[n - 4] for n in left)
+    rl.configure("no track 5")
+    wait_for(lambda: peers(rl) == [], 10, "the last one ends it")
+
+
+def test_keys_that_met_in_one_session(rl, three):
+    """bfdd takes a key that leaves something open for any that fits: who stays must not lose the session."""
+    rl.configure("track 4 bfd peer 10.0.0.2", "exit", f"track 5 bfd peer {PEER4} local-address {LOCAL4}", "exit",
+                 f"track 6 bfd peer {PEER4} local-address 10.0.0.9")
+    rl.wait_track(5, "up")
+    rl.configure("no track 4", "no track 6")
+    # bfdd has dropped it; relayd has asked for it again, and did not leave it to a refresh
+    wait_for(lambda: peer_of(rl, PEER4), 1, "asked for again")
+    wait_for(lambda: peer_of(rl, PEER4)["status"] == "up", 20, "up again")
+    rl.wait_track(5, "up")
+    holds_for(lambda: rl.track_json(5)["state"] == "up" and peer_of(rl, PEER4)["status"] == "up", 3, "up")
+
+
+def test_single_hop_and_multihop_to_one_peer(rl, three):
+    """Two sessions, told apart by what bfdd says of them."""
+    three.peer.configure("bfd", f"peer {LOCAL4} multihop local-address {PEER4}", daemon="bfdd")
+    try:
+        rl.configure(f"track 4 bfd peer {PEER4} local-address {LOCAL4}", "exit",
+                     f"track 5 bfd peer {PEER4} local-address {LOCAL4} multihop")
+        rl.wait_track(4, "up")
+        rl.wait_track(5, "up")
+        before = rl.track_json(4)["transitions"]
+        three.peer.configure("bfd", f"no peer {LOCAL4} multihop local-address {PEER4}", daemon="bfdd")
+        rl.wait_track(5, "down")
+        holds_for(lambda: rl.track_json(4)["state"] == "up", 12, "the other one, past a refresh")
+        assert rl.track_json(4)["transitions"] == before
+        three.peer.configure("bfd", f"peer {LOCAL4} multihop local-address {PEER4}", daemon="bfdd")
+        rl.wait_track(5, "up")
+        before = rl.track_json(5)["transitions"]
+        three.peer.configure("bfd", f"no peer {LOCAL4}", daemon="bfdd")
+        rl.wait_track(4, "down")
+        holds_for(lambda: rl.track_json(5)["state"] == "up", 2, "multihop up")
+        assert rl.track_json(5)["transitions"] == before
+    finally:
+        three.peer.configure("bfd", f"no peer {LOCAL4} multihop local-address {PEER4}", daemon="bfdd", check=False)
+        three.peer.configure("bfd", f"peer {LOCAL4}", "profile fast", daemon="bfdd")
+
+
+def test_another_client_on_the_session(rl, three):
+    """bgpd and relayd on one session: both see it; bgpd leaves, relayd keeps it."""
+    rl.start("bgpd", config=f"router bgp 65001\n neighbor {PEER4} remote-as 65002\n")
+    try:
+        rl.configure(f"track 4 bfd peer {PEER4}")
+        rl.wait_track(4, "up")
+        rl.configure("router bgp 65001", f"neighbor {PEER4} bfd", daemon="bgpd")
+
+        def bgp_sees():
+            info = rl.json("bgpd", f"show bgp neighbors {PEER4} json")[PEER4]["peerBfdInfo"]
+            return info["status"] == "Up"
+
+        wait_for(bgp_sees, 20, "bgpd sees the session up")
+        rl.configure("router bgp 65001", f"no neighbor {PEER4} bfd", daemon="bgpd")
+        holds_for(lambda: len(peers(rl)) == 1, 2, "still there")
+        wait_for(lambda: peer_of(rl, PEER4)["status"] == "up", 10, "up")
+        rl.wait_track(4, "up")
+        # bfdd takes a session down without a word to those who stay: where it stays down, a refresh tells
+        rl.configure("router bgp 65001", f"neighbor {PEER4} bfd", daemon="bgpd")
+        wait_for(bgp_sees, 20, "bgpd sees the session up")
+        rl.ns.run("nft", "table inet cut { chain in { type filter hook input priority 0; udp dport 3784 drop; }; }")
+        rl.configure("router bgp 65001", f"no neighbor {PEER4} bfd", daemon="bgpd")
+        rl.wait_track(4, "down", timeout=15)
+        rl.ns.run("nft", "delete table inet cut")
+        rl.wait_track(4, "up")
+        # and the other way round
+        rl.configure("router bgp 65001", f"neighbor {PEER4} bfd", daemon="bgpd")
+        wait_for(bgp_sees, 20, "bgpd sees the session up")
+        rl.configure("no track 4")
+        holds_for(lambda: len(peers(rl)) == 1, 2, "still there")
+        wait_for(lambda: peer_of(rl, PEER4)["status"] == "up", 10, "up")
+        wait_for(bgp_sees, 10, "bgpd goes on seeing it up")
+    finally:
+        rl.stop("bgpd")
+
+
+def test_relayd_restarted(rl, three):
+    rl.configure(f"track 4 bfd peer {PEER4}")
+    rl.wait_track(4, "up")
+    rl.kill("relayd")
+    wait_for(lambda: peers(rl) == [], 10, "the session goes with relayd")
+    rl.start("relayd", config=f"track 4 bfd peer {PEER4}\nexit\n")
+    rl.wait_track(4, "up")
+
+
+# ---------------------------------------------------------- configuration
+
+def test_profile_changes_in_place(rl, three):
+    """Another profile, and the first one, without a flap; taking it away is a new session."""
+    rl.configure(f"track 4 bfd peer {PEER4}")
+    rl.wait_track(4, "up")
+    before = rl.track_json(4)["transitions"]
+    for profile, interval in (("slow", 400), ("fast", 50)):
+        rl.configure(f"track 4 bfd peer {PEER4} profile {profile}")
+        wait_for(lambda i=interval: peer_of(rl, PEER4)["receive-interval"] == i, 10, f"{interval} ms")
+        holds_for(lambda: rl.track_json(4)["state"] == "up", 2, "up")
+        assert rl.track_json(4)["transitions"] == before
+        assert rl.running() == [f"track 4 bfd peer {PEER4} profile {profile}", "exit"]
+    rl.configure(f"track 4 bfd peer {PEER4}")
+    wait_for(lambda: peer_of(rl, PEER4)["receive-interval"] == 300, 10, "bfdd's default")
+    rl.wait_track(4, "up")
+
+
+def test_objects_share_a_profile(rl, three):
+    rl.configure(f"track 4 bfd peer {PEER4}", "exit", f"track 5 bfd peer {PEER4} profile slow")
+    wait_for(lambda: peer_of(rl, PEER4)["receive-interval"] == 400, 10, "that of the one that has one")
+    line = the_line(rl.vtysh_configure(f"track 4 bfd peer {PEER4} profile fast"))
+    assert re.search(r"track 5 .*profile slow", line)
+    line = the_line(rl.vtysh_configure(f"track 6 bfd peer {PEER4} interface eth0 profile fast"))
+    assert re.search(r"track 5 .*profile slow", line)
+    # in one transaction with its object, or after it
+    rl.configure("no track 5", f"track 4 bfd peer {PEER4} profile fast")
+    wait_for(lambda: peer_of(rl, PEER4)["receive-interval"] == 50, 10, "fast")
+
+
+ROUND_TRIP = """\
+track 4 bfd peer 10.0.0.2
+exit
+track 5 bfd peer 2001:db8::2 local-address 2001:db8::1 interface eth0 profile fast
+ delay up 1 down 2
+exit
+track 6 bfd peer 10.2.0.2 local-address 10.1.0.1 multihop
+exit
+track 7 list boolean or
+ object 4
+ object 6
+exit
+"""
+
+
+def test_round_trip(rl, three):
+    """Any order of the options goes in, one comes out, and is read again."""
+    run = rl.boot(ROUND_TRIP.replace("10.2.0.2 local-address 10.1.0.1 multihop",
+                                     "10.2.0.2 multihop local-address 10.1.0.1"))
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert rl.running() == ROUND_TRIP.splitlines()
+    for number in (4, 5, 6, 7):
+        rl.wait_track(number, "up")
+    tree = rl.json("relayd", "show yang operational-data /frr-relay:relay")
+    states = {obj["id"]: obj["state"] for obj in tree["frr-relay:relay"]["track-object"]}
+    assert [states[n].get("bfd-state") for n in (4, 5, 6, 7)] == ["up", "up", "up", None]
+    text = rl.vtysh("show track 5")
+    assert "Profile fast" in text and "BFD session up" in text
+    for number in (7, 4):
+        rl.configure(f"no track {number}")
+    rl.configure("no track 5 bfd peer 2001:db8::2 local-address 2001:db8::1 interface eth0 profile fast",
+                 "no track 6 bfd peer 10.2.0.2 local-address 10.1.0.1 multihop")
+    assert rl.running() == []
+
+
+@pytest.mark.parametrize("line,says", [
+    ("track 4 bfd peer 224.0.0.1", r"224\.0\.0\.1.*unicast"),
+    ("track 4 bfd peer ff02::1 interface eth0", r"unicast"),
+    ("track 4 bfd peer ::", r"unicast"),
+    ("track 4 bfd peer 10.0.0.2 local-address 2001:db8::1", r"families"),
+    ("track 4 bfd peer 2001:db8::2 local-address 10.0.0.1", r"families"),
+    ("track 4 bfd peer 10.0.0.2 local-address 10.0.0.2", r"both"),
+    ("track 4 bfd peer 10.0.0.2 local-address 224.0.0.5", r"unicast"),
+    ("track 4 bfd peer 10.0.0.2 multihop", r"local-address"),
+    ("track 4 bfd peer 10.0.0.2 multihop local-address 10.0.0.1 interface eth0", r"interface"),
+    ("track 4 bfd peer fe80::1", r"interface"),
+    ("track 4 bfd peer fe80::1 multihop local-address 2001:db8::1", r"multihop"),
+    ("track 4 bfd peer 10.0.0.2 interface far/too", r"interface name"),
+    ("track 4 bfd peer 10.0.0.2 profile " + "x" * 64, r"profile"),
+    ("track 4 bfd peer", None),
+    ("track 4 bfd", None),
+    ("track 4 bfd peer nobody", None),
+])
+def test_refused(rl, line, says):
+    got = the_line(rl.vtysh_configure(line))
+    if says:
+        assert re.search(says, got), got
+    assert rl.running() == []
+    assert rl.track_json() == {}
+
+
+def test_refused_on_a_bfd_object(rl, three):
+    rl.configure(f"track 4 bfd peer {PEER4} profile " + "x" * 63)
+    before = rl.running()
+    for line in ("frequency 500", "timeout 100", "probes up 2", "object 1"):
+        assert "bfd" in the_line(rl.vtysh_configure("track 4", line))
+    assert "type bfd" in the_line(rl.vtysh_configure("track 4 interface eth0 line-protocol"))
+    assert rl.running() == before
+    rl.configure("track 4", "delay up 1 down 1")
+    rl.configure(f"track 4 bfd peer {PEER6}")
+    assert rl.running() == [f"track 4 bfd peer {PEER6}", " delay up 1 down 1", "exit"]
+    rl.wait_track(4, "up")
+    assert len(peers(rl)) == 1
+
+
+def test_help_in_vtysh(rl):
+    """Each word of the line is explained."""
+    for line, words in (("track 4 ?", ["bfd"]), ("track 4 bfd ?", ["peer"]),
+                        ("track 4 bfd peer ?", ["A.B.C.D", "X:X::X:X"]),
+                        ("track 4 bfd peer 10.0.0.2 ?", ["interface", "local-address", "multihop", "profile"]),
+                        ("track 4 bfd peer 10.0.0.2 profile ?", ["BFDPROF"])):
+        text = rl.vtysh("configure terminal", line)
+        for word in words:
+            assert re.search(rf"^  {re.escape(word)} +\S", text, re.M), text
+
+
+def test_many_sessions(rl, three):
+    """A hundred at once; one that goes takes nobody else along."""
+    rl.ns.ip(*[f"addr add 10.20.{n}.1/24 dev eth0" for n in range(100)])
+    three.peer.ns.ip(*[f"addr add 10.20.{n}.2/24 dev eth0" for n in range(100)])
+    three.peer.configure("bfd", *[line for n in range(100) for line in (f"peer 10.20.{n}.1", "exit")], daemon="bfdd")
+    try:
+        rl.configure(*[line for n in range(100) for line in (f"track {n + 1} bfd peer 10.20.{n}.2", "exit")])
+        wait_for(lambda: all(t["state"] == "up" for t in rl.track_json().values()), 60, "all up")
+        three.peer.configure("bfd", "no peer 10.20.50.1", daemon="bfdd")
+        rl.wait_track(51, "down")
+        holds_for(lambda: sum(t["state"] == "up" for t in rl.track_json().values()) == 99, 2, "99 up")
+        rl.configure(*[f"no track {n}" for n in range(1, 101)])
+        wait_for(lambda: peers(rl) == [], 20, "all gone")
+    finally:
+        three.peer.configure("bfd", *[f"no peer 10.20.{n}.1" for n in range(100)], daemon="bfdd", check=False)
+        rl.ns.ip(*[f"addr del 10.20.{n}.1/24 dev eth0" for n in range(100)])
+        three.peer.ns.ip(*[f"addr del 10.20.{n}.2/24 dev eth0" for n in range(100)])
+
+
+# ----------------------------------------------------------- with a relay
+
+BIRD_BFD = """
+router id 203.0.113.1;
+protocol device {{ }}
+protocol bfd {{
+  interface "*" {{ interval 1 s; multiplier 5; }};
+  neighbor {peer} dev "rl" local {local};
+}}
+"""
+
+
+@pytest.mark.sit
+def test_relay_follows_a_session(net):
+    """The relay is announced while the session with bird's BFD is up, and withdrawn when it goes."""
+    rl = net.relay
+    bird = Bird(net, net.net, BIRD_BFD.format(peer=rl.peer4, local=rl.net4), name="birdbfd")
+    rl.start("bfdd", *Three.bfdd_args(rl))
+    try:
+        rl.start("relayd")
+        rl.configure(f"track 4 bfd peer {rl.net4} interface eth0", "exit",
+                     "relay r", *BASIC, "track 4", "no shutdown")
+        rl.wait_track(4, "up")
+        rl.wait_relay("r", "up")
+        net.bird.wait_routes(ANYCAST)
+        stop_process(bird.proc, signal.SIGKILL)
+        data = rl.wait_relay("r", "down", "track-down")
+        assert "track 4" in data["detail"]
+        net.bird.wait_routes(absent=ANYCAST)
+        bird = Bird(net, net.net, BIRD_BFD.format(peer=rl.peer4, local=rl.net4), name="birdbfd")
+        rl.wait_relay("r", "up")
+        net.bird.wait_routes(ANYCAST)
+        # nobody runs the session any more
+        rl.kill("bfdd")
+        rl.wait_relay("r", "down", "track-down")
+        net.bird.wait_routes(absent=ANYCAST)
+    finally:
+        stop_process(bird.proc, signal.SIGKILL)
+        if "bfdd" in rl.procs:
+            rl.stop("bfdd")
