@@ -14,6 +14,12 @@
  * The daemon's own lateness is no loss of the target's: replies carry the
  * kernel's receive time and are read before any timeout is judged, and after a
  * stall the targets are spread anew instead of catching up in a burst.
+ *
+ * Many targets cost wake-ups, not packets: a turn of libfrr's loop takes several
+ * times what sendmsg() does, and two of them when a handler asks for its next
+ * read (libfrr 8.4 wakes itself by a pipe for that). So probes that are due
+ * within a tick leave together, and while ticks follow each other closely
+ * replies are read with the next one.
  */
 #include <zebra.h>
 
@@ -35,11 +41,15 @@ DEFINE_MTYPE_STATIC(RELAYD, TRACK_ICMP, "Track ICMP target");
 /* a new target's first probe comes within this time, at a place of its own */
 #define ICMP_SPREAD_US 1000000
 /* wake up no more often: targets that are due within are served together */
-#define ICMP_TICK_US 1000
+#define ICMP_TICK_US 4000
+/* awake again within this time, a reply needs no wake-up of its own */
+#define ICMP_SOON_US 10000
 /* later than this, a probe is put off instead of sent late with all others */
 #define ICMP_STALL_US 50000
 /* targets served in one go, before others of the daemon's events get a turn */
 #define ICMP_BATCH 64
+/* after a moment's lateness no more probes a tick than this times the usual */
+#define ICMP_CATCH_UP 2
 
 PREDECL_HEAP(icmp_heap);
 PREDECL_DLIST(icmp_list);
@@ -72,6 +82,7 @@ static struct icmp_list_head icmp_targets[1];
 static int icmp_timer_fd = -1;
 static struct frr_event *t_icmp_timer;
 static int64_t icmp_timer_at_us; /* INT64_MAX: not armed */
+static int64_t icmp_rate; /* probes in 1000 s, of all targets */
 
 static int64_t icmp_now_us(void)
 {
@@ -162,6 +173,11 @@ static int64_t icmp_interval_us(const struct icmp_target *target)
 	return (int64_t)target->frequency_ms * 1000;
 }
 
+static int64_t icmp_target_rate(const struct icmp_target *target)
+{
+	return INT64_C(1000000000) / icmp_interval_us(target);
+}
+
 /* Soon, but not all targets at once. */
 static void icmp_target_spread(struct icmp_target *target, int64_t now_us)
 {
@@ -184,9 +200,12 @@ static void icmp_timer_arm(int64_t now_us)
 	struct itimerspec its = {};
 	int64_t at_us;
 
-	if (!first || icmp_timer_fd < 0)
+	if (!first || icmp_timer_fd < 0) {
+		icmp_socket_wake(true);
 		return;
+	}
 	at_us = MAX(first->due_us, now_us + ICMP_TICK_US);
+	icmp_socket_wake(MIN(at_us, icmp_timer_at_us) - now_us > ICMP_SOON_US);
 	/* waking too early once is harmless, so later targets don't re-arm */
 	if (icmp_timer_at_us <= at_us)
 		return;
@@ -250,9 +269,11 @@ static void icmp_target_send(struct icmp_target *target)
 	target->logged_err = ret;
 }
 
-static void icmp_target_run(struct icmp_target *target, int64_t now_us)
+/* Returns whether a probe was sent. */
+static bool icmp_target_run(struct icmp_target *target, int64_t now_us)
 {
 	struct icmp_probe_limits limits = icmp_limits(target);
+	bool sent = false;
 
 	icmp_probe_expire(&target->probe, &limits, now_us);
 	if (target->next_send_us <= now_us) {
@@ -260,6 +281,7 @@ static void icmp_target_run(struct icmp_target *target, int64_t now_us)
 			icmp_target_spread(target, now_us);
 		} else {
 			icmp_target_send(target);
+			sent = true;
 			target->next_send_us = icmp_probe_next_slot(
 				target->trk->cfg.id, icmp_interval_us(target),
 				target->next_send_us);
@@ -267,6 +289,7 @@ static void icmp_target_run(struct icmp_target *target, int64_t now_us)
 	}
 	icmp_target_enqueue(target);
 	icmp_report(target);
+	return sent;
 }
 
 /* A reply of the shared sockets; told apart from noise by the nonce alone. */
@@ -325,8 +348,9 @@ static void icmp_reply_seen(const struct icmp_probe_echo *echo,
 
 static void icmp_timer_expired(struct frr_event *event)
 {
+	int64_t room = 4 + ICMP_CATCH_UP * icmp_rate * ICMP_TICK_US /
+				   INT64_C(1000000000);
 	struct icmp_target *target;
-	bool drained = false;
 	uint64_t ticks;
 	int64_t now_us;
 
@@ -338,19 +362,14 @@ static void icmp_timer_expired(struct frr_event *event)
 	icmp_timer_at_us = INT64_MAX;
 
 	now_us = icmp_now_us();
-	for (int i = 0; i < ICMP_BATCH; i++) {
+	/* before any deadline is judged: what is in the queue came in time */
+	icmp_socket_drain();
+	for (int i = 0; i < ICMP_BATCH && room > 0; i++) {
 		target = icmp_heap_first(icmp_heap);
 		if (!target || target->due_us > now_us)
 			break;
-		if (!drained &&
-		    icmp_probe_deadline(&target->probe) <= now_us) {
-			/* what is in the queue by now has come in time */
-			drained = true;
-			icmp_socket_drain();
-			continue;
-		}
 		icmp_heap_del(icmp_heap, target);
-		icmp_target_run(target, now_us);
+		room -= icmp_target_run(target, now_us);
 	}
 	icmp_timer_arm(icmp_now_us());
 }
@@ -366,6 +385,7 @@ static int icmp_start(struct track *trk)
 	target->reported = TRACK_STATE_INIT;
 	target->frequency_ms = cfg->frequency_ms;
 	target->timeout_ms = cfg->timeout_ms;
+	icmp_rate += icmp_target_rate(target);
 	icmp_probe_init(&target->probe);
 	icmp_probe_reserve(&target->probe, cfg->frequency_ms, cfg->timeout_ms);
 	trk->priv = target;
@@ -393,7 +413,9 @@ static void icmp_changed(struct track *trk)
 	target->timeout_ms = cfg->timeout_ms;
 	if (target->frequency_ms == cfg->frequency_ms)
 		return;
+	icmp_rate -= icmp_target_rate(target);
 	target->frequency_ms = cfg->frequency_ms;
+	icmp_rate += icmp_target_rate(target);
 	icmp_heap_del(icmp_heap, target);
 	icmp_target_spread(target, now_us);
 	icmp_target_enqueue(target);
@@ -407,6 +429,7 @@ static void icmp_stop(struct track *trk)
 	if (!target)
 		return;
 	trk->priv = NULL;
+	icmp_rate -= icmp_target_rate(target);
 	icmp_heap_del(icmp_heap, target);
 	icmp_list_del(icmp_targets, target);
 	icmp_socket_release(target->family);

@@ -46,6 +46,7 @@ static struct icmp_socket icmp_sockets[2] = {
 };
 static icmp_socket_reply icmp_reply_cb;
 static uint16_t icmp_ident;
+static bool icmp_wakes = true;
 
 static struct icmp_socket *icmp_socket_of(int family)
 {
@@ -257,13 +258,32 @@ void icmp_socket_drain(void)
 		icmp_socket_recv_all(&icmp_sockets[i]);
 }
 
+static void icmp_socket_readable(struct frr_event *event);
+
+static void icmp_socket_await(struct icmp_socket *sock)
+{
+	if (sock->fd >= 0 && icmp_wakes)
+		event_add_read(track_loop, icmp_socket_readable, sock,
+			       sock->fd, &sock->t_read);
+}
+
 static void icmp_socket_readable(struct frr_event *event)
 {
 	struct icmp_socket *sock = EVENT_ARG(event);
 
-	event_add_read(track_loop, icmp_socket_readable, sock, sock->fd,
-		       &sock->t_read);
+	icmp_socket_await(sock);
 	icmp_socket_recv_all(sock);
+}
+
+void icmp_socket_wake(bool wakes)
+{
+	if (wakes == icmp_wakes)
+		return;
+	icmp_wakes = wakes;
+	for (size_t i = 0; i < array_size(icmp_sockets); i++) {
+		EVENT_OFF(icmp_sockets[i].t_read);
+		icmp_socket_await(&icmp_sockets[i]);
+	}
 }
 
 void icmp_socket_hold(int family)
@@ -306,8 +326,7 @@ static int icmp_socket_ready(struct icmp_socket *sock)
 		return ret;
 	}
 	sock->open_err = 0;
-	event_add_read(track_loop, icmp_socket_readable, sock, sock->fd,
-		       &sock->t_read);
+	icmp_socket_await(sock);
 	return 0;
 }
 

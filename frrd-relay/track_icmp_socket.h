@@ -43,4 +43,10 @@ int icmp_socket_send(const struct ipaddr *target, const struct ipaddr *source,
 /* Handles the replies that wait in the sockets; never blocks. */
 void icmp_socket_drain(void);
 
+/*
+ * Does a reply wake the daemon (as at the start), or does it wait for the next
+ * icmp_socket_drain()? Its time of arrival is the kernel's either way.
+ */
+void icmp_socket_wake(bool wakes);
+
 #endif /* _RELAY_TRACK_ICMP_SOCKET_H */

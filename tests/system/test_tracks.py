@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Tracked objects, each kind on the real thing."""
 
+import signal
 import time
 
 import pytest
 
 from lab import holds_for, wait_for
-from wire import link_set
+from wire import Sniffer, link_set
 
 
 @pytest.fixture
@@ -231,3 +232,21 @@ def test_zebra_gone_means_no_route_is_known(rl):
     wait_for(lambda: rl.track_json(1)["state"] != "up", 20, "not up without zebra")
     rl.start("zebra")
     rl.wait_track(1, "up")
+
+
+def test_icmp_no_burst_after_a_stall(box, rl):
+    """1,000 probes a second: what a moment's standstill has put off does not leave all at once, and nobody goes down."""
+    rl.configure(*[line for n in range(1, 251) for line in (f"track {n} icmp-echo 10.0.0.2", "frequency 250", "exit")])
+    wait_for(lambda: all(t["state"] == "up" for t in rl.track_json().values()), 20, "all up")
+    with Sniffer(box.peer, "eth0") as wire:
+        for _ in range(5):
+            seen = len(wire.packets)
+            rl.kill("relayd", signal.SIGSTOP)
+            time.sleep(0.04)
+            rl.kill("relayd", signal.SIGCONT)
+            wait_for(lambda: len(wire.packets) > seen + 400, 10, "probes go on")
+        times = sorted(p.time for p in wire.packets if p.proto == 1 and not p.outgoing)
+    most = max(sum(t <= other < t + 0.001 for other in times[n:n + 100]) for n, t in enumerate(times))
+    # 40 without a limit; a tick's 12, or those of two ticks that came late themselves
+    assert most < 30, most
+    assert all(t["transitions"] == 0 for t in rl.track_json().values())
