@@ -115,8 +115,8 @@ def run_fault(sites, fault, trials, end, results):
                 going.discard(name)
     for site in others:
         site.pause(False)
-    threads = [threading.Thread(target=row.all, args=(site, fault, random.Random(f"{seed}{name}{n}")))
-               for name, row in rows.items() if name not in turns for n, site in enumerate(row.sites)]
+    threads = [threading.Thread(target=row.all, args=(site, fault, random.Random()))
+               for name, row in rows.items() if name not in turns for site in row.sites]
     for thread in threads:
         thread.start()
     for thread in threads:
