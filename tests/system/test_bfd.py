@@ -444,6 +444,34 @@ def test_another_client_on_the_session(rl, three):
         rl.stop("bgpd")
 
 
+def test_beside_bgp_in_a_session_of_its_own(rl, three):
+    """What the manual advises: with another address of the peer, BGP hears nothing of relayd's coming and going."""
+    neighbor = "router bgp {}\n no bgp ebgp-requires-policy\n neighbor {} remote-as {}\n neighbor {} timers connect 1\n" \
+               " neighbor {} bfd\n"
+    rl.start("bgpd", config=neighbor.format(65001, PEER4, 65002, PEER4, PEER4))
+    three.peer.start("bgpd", config=neighbor.format(65002, LOCAL4, 65001, LOCAL4, LOCAL4))
+
+    def bgp():
+        info = three.peer.json("bgpd", f"show bgp neighbors {LOCAL4} json")[LOCAL4]
+        return info["bgpState"], info["peerBfdInfo"]["status"], info["connectionsDropped"]
+
+    try:
+        wait_for(lambda: bgp()[:2] == ("Established", "Up"), 60, "BGP with BFD")
+        before = bgp()
+        rl.configure(f"track 4 bfd peer {PEER6}")
+        rl.wait_track(4, "up")
+        rl.configure("no track 4")
+        holds_for(lambda: bgp() == before, 3, "BGP does not flap")
+        rl.configure(f"track 4 bfd peer {PEER6}")
+        rl.wait_track(4, "up")
+        rl.kill("relayd")
+        holds_for(lambda: bgp() == before, 3, "BGP does not flap")
+        rl.start("relayd")
+    finally:
+        three.peer.stop("bgpd")
+        rl.stop("bgpd")
+
+
 def test_relayd_restarted(rl, three):
     rl.configure(f"track 4 bfd peer {PEER4}")
     rl.wait_track(4, "up")
