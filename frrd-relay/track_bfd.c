@@ -130,9 +130,7 @@ static void bfd_stop(struct track *trk)
 
 static void bfd_target(const struct track *trk, char *buf, size_t len)
 {
-	snprintfrr(buf, len, "%pIA%s%s%s", &trk->cfg.target,
-		   trk->cfg.multihop ? " multihop" : "",
-		   trk->cfg.ifname[0] ? " interface " : "", trk->cfg.ifname);
+	snprintfrr(buf, len, "%pIA", &trk->cfg.target);
 }
 
 static const char *bfd_state(const struct track *trk)
@@ -175,9 +173,12 @@ static void bfd_show(const struct track *trk, struct vty *vty)
 
 	if (!IS_IPADDR_NONE(&cfg->source))
 		vty_out(vty, "  Local address %pIA\n", &cfg->source);
+	if (cfg->ifname[0])
+		vty_out(vty, "  Interface %s\n", cfg->ifname);
 	if (cfg->profile[0])
 		vty_out(vty, "  Profile %s\n", cfg->profile);
-	vty_out(vty, "  BFD session %s\n", bfd_state(trk));
+	vty_out(vty, "  BFD session %s, %s\n", bfd_state(trk),
+		cfg->multihop ? "multihop" : "single hop");
 }
 
 const struct track_ops track_bfd_ops = {
