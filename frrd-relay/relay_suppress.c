@@ -4,6 +4,7 @@
 #include "log.h"
 #include "monotime.h"
 
+#include "relay_debug.h"
 #include "relay_suppress.h"
 
 static int64_t now_us(void)
@@ -18,8 +19,12 @@ void relay_suppress_flap(struct relay *relay)
 {
 	const struct relay_dampening_config *cfg = &relay->cfg.dampening;
 
-	if (cfg->enabled)
-		relay_dampening_flap(&relay->dampening, cfg, now_us());
+	if (!cfg->enabled)
+		return;
+	relay_dampening_flap(&relay->dampening, cfg, now_us());
+	DEBUGD(&relay_dbg_events, "relay %s: flap %u, penalty %.0f",
+	       relay->cfg.name, relay->dampening.flaps,
+	       relay->dampening.penalty);
 }
 
 bool relay_suppress_relay(struct relay *relay)
@@ -40,8 +45,13 @@ bool relay_suppress_route(struct relay *relay, struct relay_route *route,
 	route->fit = up && !route->held;
 	if (!cfg->enabled)
 		return false;
-	if (up && was_fit && !route->fit && failed && !relay->configuring)
+	if (up && was_fit && !route->fit && failed && !relay->configuring) {
 		relay_dampening_flap(damp, cfg, now);
+		DEBUGD(&relay_dbg_events,
+		       "relay %s: route %pFX: flap %u, penalty %.0f",
+		       relay->cfg.name, &route->cfg.prefix, damp->flaps,
+		       damp->penalty);
+	}
 
 	relay_dampening_suppressed(damp, cfg, now);
 	if (damp->suppressed != was_suppressed) {
