@@ -60,10 +60,16 @@ def flappy():
 @pytest.fixture
 def damped(rl, flappy):
     """Relay r, up, with track 7 and SHORT dampening, without BGP."""
-    rl.configure(*TRACK, "relay r", *BASIC, "track 7", SHORT, "no shutdown")
-    flappy(rl)
-    rl.wait_relay("r", "up")
-    return rl
+    # the self-test goes where packets would go
+    uplink = ("default via 10.0.0.2", "default via 2001:db8::2")
+    rl.ns.ip(*[f"route add {route}" for route in uplink])
+    try:
+        rl.configure(*TRACK, "relay r", *BASIC, "track 7", SHORT, "no shutdown")
+        flappy(rl)
+        rl.wait_relay("r", "up", "ok")
+        yield rl
+    finally:
+        rl.ns.ip(*[f"route del {route}" for route in uplink])
 
 
 # -------------------------------------------------------------- configuration
@@ -356,3 +362,24 @@ def test_a_route_alone(net, flappy):
     assert route()["note"] == "dampened"
     rl.configure("relay r", "no dampening")
     wait_for(lambda: route()["installed"], 5, "let go")
+
+
+@pytest.mark.sit
+def test_a_way_alone(net):
+    """A way whose self-test fails takes its route away, and penalises that route alone."""
+    rl = net.relay
+    rl.start("relayd")
+    rl.configure("relay r", *BASIC, SHORT, "no shutdown")
+    rl.wait_relay("r", "up", "ok")
+    net.bird.wait_routes(ANYCAST)
+    rl.ns.run("nft", "table ip operator { chain c { type filter hook output priority 0; oifname eth0 ip protocol 41 drop; }; }")
+    try:
+        net.bird.wait_routes([ANYCAST4], absent=[ANYCAST6])
+    finally:
+        rl.ns.run("nft", "delete table ip operator")
+    data = rl.wait_relay("r", "up", "ok")
+    flaps = {route["prefix"]: route["dampening"]["flaps"] for route in data["routes"]}
+    assert flaps == {ANYCAST4: 0, ANYCAST6: 1} and data["dampening"]["flaps"] == 0
+    assert [route.get("note") for route in data["routes"]] == [None, "dampened"]
+    rl.vtysh("clear relay r dampening")
+    net.bird.wait_routes(ANYCAST)
