@@ -21,6 +21,7 @@
 #include "relay.h"
 #include "relay_debug.h"
 #include "relay_memory.h"
+#include "relay_restart.h"
 #include "relay_suppress.h"
 #include "relay_watchdog.h"
 #include "relay_zebra.h"
@@ -39,8 +40,6 @@ static struct relay_tree_head removed_tree[1] = {
 
 static struct frr_loop *relay_loop;
 static bool stopping;
-static struct frr_event *t_stop;
-static void (*stop_done)(void);
 
 static void evaluate(struct relay *relay);
 static void sync_tunnel(struct relay *relay);
@@ -203,6 +202,8 @@ static void sync_routes(struct relay *relay)
 						 TRACK_STATE_INIT))
 			route->held = "dampened";
 		route->wanted = up && !route->held;
+		if (relay_restart_waits(relay, route))
+			continue;
 		if (!route->wanted) {
 			route_withdraw(route);
 			continue;
@@ -222,6 +223,17 @@ static void sync_routes(struct relay *relay)
 	}
 }
 
+bool relay_route_unknown(const struct relay *relay,
+			 const struct relay_route *route)
+{
+	if (relay->oper == RELAY_OPER_INIT || !relay_zebra_connected())
+		return true;
+	return relay->oper == RELAY_OPER_UP &&
+	       (relay_check_way(relay, relay_route_way(&route->cfg.prefix)) ==
+			TUNNEL_CHECK_PENDING ||
+		route_track_state(&route->cfg) == TRACK_STATE_INIT);
+}
+
 /*
  * A prefix is forwarded while its route is out, and while it drains; no longer
  * when health took the route away, since another way may serve then. At the
@@ -229,17 +241,19 @@ static void sync_routes(struct relay *relay)
  */
 static void sync_keep(struct relay *relay)
 {
-	bool unknown = relay->oper == RELAY_OPER_INIT ||
-		       relay->reason == RELAY_REASON_ZEBRA_DISCONNECTED;
 	struct prefix keep[RELAY_ROUTES_MAX];
-	const struct relay_route *route;
+	struct relay_route *route;
 	size_t n = 0;
 
-	if (!relay->tun || (unknown && !relay->tun->keep_decided))
+	if (!relay->tun)
 		return;
 	for (size_t i = 0; i < relay->nroutes; i++) {
 		route = &relay->routes[i];
-		if (route->sent || (relay->draining && route->drains))
+		if (!relay_route_unknown(relay, route))
+			route->judged = true;
+		if (route->sent || (relay->draining && route->drains) ||
+		    (!route->judged &&
+		     tunnel_kept(relay->tun, &route->cfg.prefix)))
 			keep[n++] = route->cfg.prefix;
 	}
 	tunnel_keep(relay->tun, keep, n);
@@ -377,6 +391,7 @@ static void record(struct relay *relay, const struct relay_verdict *verdict)
 	if (old != relay->oper || relay->oper != RELAY_OPER_INIT)
 		relay_history_add(&relay->history, time(NULL), old, relay->oper,
 				  relay->reason, relay->detail);
+	relay_restart_record(relay);
 	zlog_notice("relay %s: %s -> %s, %s%s%s", relay->cfg.name,
 		    relay_oper_str(old), relay_oper_str(relay->oper),
 		    relay_reason_str(relay->reason), relay->detail[0] ? ": " : "",
@@ -429,7 +444,7 @@ static void delay_ways(struct relay *relay)
 		} else if (!way->delay_passed && !way->t_delay) {
 			way->relay = relay;
 			if (relay->oper == RELAY_OPER_UP &&
-			    relay->cfg.delay_up_s)
+			    relay->cfg.delay_up_s && !relay->resumed)
 				event_add_timer(relay_loop, way_delay_over, way,
 						relay->cfg.delay_up_s,
 						&way->t_delay);
@@ -457,7 +472,7 @@ static void evaluate(struct relay *relay)
 		EVENT_OFF(relay->t_delay);
 		relay->delay_passed = false;
 	} else if (!relay->delay_passed) {
-		if (!relay->cfg.delay_up_s) {
+		if (!relay->cfg.delay_up_s || relay->resumed) {
 			relay->delay_passed = facts.delay_passed = true;
 			relay_health_decide(&facts, &verdict);
 		} else if (!relay->t_delay) {
@@ -471,6 +486,12 @@ static void evaluate(struct relay *relay)
 	sync_routes(relay);
 	sync_keep(relay);
 	schedule_reuse(relay);
+	relay_restart_review(relay);
+}
+
+void relay_evaluate(struct relay *relay)
+{
+	evaluate(relay);
 }
 
 static void tunnel_changed(struct tunnel *tun, void *arg)
@@ -566,7 +587,7 @@ struct relay *relay_lookup(const char *name)
 struct relay *relay_configure(const struct relay_config *cfg)
 {
 	struct relay *relay = relay_lookup(cfg->name);
-	bool rests;
+	bool rests, met = !relay;
 
 	if (!relay) {
 		relay = XCALLOC(MTYPE_RELAY, sizeof(*relay));
@@ -593,6 +614,8 @@ struct relay *relay_configure(const struct relay_config *cfg)
 		EVENT_OFF(relay->ways[way].t_delay);
 	configure_routes(relay);
 	sync_tunnel(relay);
+	if (met)
+		relay_restart_adopt(relay);
 	evaluate(relay);
 	relay->configuring = false;
 	return relay;
@@ -606,6 +629,7 @@ void relay_remove(const char *name)
 		return;
 	relay_tree_del(relay_tree, relay);
 	relay->removed = true;
+	relay_restart_forget(relay);
 	rest(relay);
 	/* a namesake that already drains ends now */
 	removed_give_way(relay);
@@ -645,6 +669,7 @@ void relay_zebra_session(bool connected)
 		}
 		evaluate(relay);
 	}
+	relay_restart_session(connected);
 }
 
 /* Relays that serve nothing may name the same prefix: only who sent the route
@@ -665,6 +690,7 @@ void relay_zebra_route_note(const struct prefix *p, bool installed,
 					   (route->sent || note);
 			route->note = note;
 		}
+		relay_restart_review(relay);
 	}
 }
 
@@ -780,32 +806,12 @@ void relay_init(struct frr_loop *loop)
 	hook_register(track_change, on_track_change);
 }
 
-static void stop_finish(struct frr_event *ev)
-{
-	struct relay *relay;
-
-	EVENT_OFF(t_stop);
-	while ((relay = relay_tree_pop(relay_tree)))
-		relay_free(relay);
-	while ((relay = relay_tree_pop(removed_tree)))
-		relay_free(relay);
-	hook_unregister(track_change, on_track_change);
-	stop_done();
-}
-
-void relay_stop(void (*done)(void))
+uint16_t relay_withdraw_all(void)
 {
 	struct relay *relay;
 	uint16_t drain_s = 0;
 
-	if (stopping) {
-		zlog_notice("second signal: draining ends now");
-		stop_finish(NULL);
-		return;
-	}
 	stopping = true;
-	stop_done = done;
-
 	frr_each (relay_tree, relay_tree, relay) {
 		rest(relay);
 		if (relay->draining)
@@ -815,8 +821,21 @@ void relay_stop(void (*done)(void))
 	frr_each (relay_tree, removed_tree, relay)
 		if (relay->draining)
 			drain_s = MAX(drain_s, relay->cfg.drain_time_s);
+	return drain_s;
+}
 
-	if (drain_s)
-		zlog_notice("routes are withdrawn, draining for %u s", drain_s);
-	event_add_timer(relay_loop, stop_finish, NULL, drain_s, &t_stop);
+void relay_fini(bool stay)
+{
+	struct relay *relay;
+
+	while ((relay = relay_tree_pop(relay_tree))) {
+		if (stay && relay->cfg.enabled)
+			relay->tun = NULL; /* tunnel_fini() frees it */
+		else
+			relay_restart_forget(relay);
+		relay_free(relay);
+	}
+	while ((relay = relay_tree_pop(removed_tree)))
+		relay_free(relay);
+	hook_unregister(track_change, on_track_change);
 }

@@ -95,6 +95,7 @@ struct relay_route {
 	bool wanted;	/* relay up and nothing holds this route back */
 	bool sent;	/* ROUTE_ADD given to zebra, not withdrawn since */
 	bool installed; /* zebra has confirmed it */
+	bool judged;	/* this run has known whether it can be served */
 	bool drains;	/* was sent when the relay began to drain */
 	ifindex_t sent_ifindex;
 	const char *note; /* why it is not installed though sent, or NULL */
@@ -123,6 +124,9 @@ struct relay {
 	time_t since;
 	uint32_t transitions;
 	struct relay_history history;
+	/* was up before a planned restart, zebra keeps its routes for it, and
+	 * they are not all brought anew or withdrawn yet */
+	bool resumed;
 
 	struct tunnel *tun; /* NULL while there is none */
 	struct relay_route routes[RELAY_ROUTES_MAX];
@@ -148,16 +152,29 @@ extern struct relay_tree_head relay_tree[1];
 void relay_init(struct frr_loop *loop);
 /*
  * Daemon stop: withdraws everything, drains for the longest drain-time of the
- * relays that were up, removes the tunnels, then calls done. A second call
- * ends the draining at once.
+ * relays that were up, removes the tunnels, then calls done. With `relay
+ * graceful-restart` routes and tunnels stay, see relay_restart.h. A second call
+ * ends the waiting at once.
  */
 void relay_stop(void (*done)(void));
+void relay_stop_init(struct frr_loop *loop);
+/* For relay_stop.c: everything is withdrawn and drains; for how long. */
+uint16_t relay_withdraw_all(void);
+/* The same: frees all relays; stay: tunnels of enabled ones stay in the kernel,
+ * for the next run. */
+void relay_fini(bool stay);
 
 struct relay *relay_lookup(const char *name);
 /* Creates or reconfigures to cfg, which is validated. */
 struct relay *relay_configure(const struct relay_config *cfg);
 /* `no relay`: withdraws, drains, removes; the name is free at once. */
 void relay_remove(const char *name);
+
+/* Whether the route can be served is not known yet, for or against. */
+bool relay_route_unknown(const struct relay *relay,
+			 const struct relay_route *route);
+/* Decides anew: something that it depends on has changed. */
+void relay_evaluate(struct relay *relay);
 
 /* Counters less what was there at the last clear. 0 or -errno. */
 int relay_counters(struct relay *relay, struct tunnel_counters *out);

@@ -32,6 +32,35 @@ static int unset_leaf(struct vty *vty, const char *xpath)
 	return relay_cli_apply(vty, VTY_CURR_XPATH);
 }
 
+DEFPY_YANG(relay_graceful_restart, relay_graceful_restart_cmd,
+	"relay graceful-restart (1-3600)$secs",
+	RELAY_STR
+	"Keep the routes over a planned restart of relayd\n"
+	"Seconds that zebra keeps them\n")
+{
+	nb_cli_enqueue_change(vty, RELAY_XPATH_RESTART "/restart-time",
+			      NB_OP_MODIFY, secs_str);
+	return relay_cli_apply(vty, RELAY_XPATH_RESTART);
+}
+
+static int remove_relay(struct vty *vty, const char *name);
+
+DEFPY_YANG(no_relay_graceful_restart, no_relay_graceful_restart_cmd,
+	"no relay graceful-restart [(1-3600)]",
+	NO_STR
+	RELAY_STR
+	"Keep the routes over a planned restart of relayd\n"
+	"Seconds that zebra keeps them\n")
+{
+	/* "no relay g" is an abbreviation of this one to FRR's parser, even
+	 * where a relay has the name g. The relay is meant, there or not. */
+	if (argc == 3 && strcmp(argv[2]->arg, "graceful-restart"))
+		return remove_relay(vty, argv[2]->arg);
+	nb_cli_enqueue_change(vty, RELAY_XPATH_RESTART "/restart-time",
+			      NB_OP_DESTROY, NULL);
+	return relay_cli_apply(vty, RELAY_XPATH_RESTART);
+}
+
 DEFPY_YANG_NOSH(relay, relay_cmd,
 	"relay RELAYNAME$name",
 	RELAY_STR
@@ -52,11 +81,7 @@ DEFPY_YANG_NOSH(relay, relay_cmd,
 	return ret;
 }
 
-DEFPY_YANG(no_relay, no_relay_cmd,
-	"no relay RELAYNAME$name",
-	NO_STR
-	RELAY_STR
-	"Name of the relay\n")
+static int remove_relay(struct vty *vty, const char *name)
 {
 	char xpath[XPATH_MAXLEN], err[RELAY_ERR_LEN];
 
@@ -68,6 +93,15 @@ DEFPY_YANG(no_relay, no_relay_cmd,
 	}
 	nb_cli_enqueue_change(vty, xpath, NB_OP_DESTROY, NULL);
 	return relay_cli_apply(vty, xpath);
+}
+
+DEFPY_YANG(no_relay, no_relay_cmd,
+	"no relay RELAYNAME$name",
+	NO_STR
+	RELAY_STR
+	"Name of the relay\n")
+{
+	return remove_relay(vty, name);
 }
 
 DEFPY_YANG(relay_description, relay_description_cmd,
@@ -493,6 +527,13 @@ DEFPY_YANG(relay_shutdown, relay_shutdown_cmd,
 
 /* --------------------------------------------------------- running-config */
 
+void relay_cli_show_restart_time(struct vty *vty, const struct lyd_node *dnode,
+				 bool show_defaults)
+{
+	vty_out(vty, "relay graceful-restart %s\n",
+		yang_dnode_get_string(dnode, NULL));
+}
+
 static void show_routes(struct vty *vty, const struct relay_config *cfg)
 {
 	const struct relay_route_config *route;
@@ -639,6 +680,8 @@ void relay_cli_init(void)
 	cmd_variable_handler_register(relay_name_handlers);
 	install_node(&relay_node);
 
+	install_element(CONFIG_NODE, &relay_graceful_restart_cmd);
+	install_element(CONFIG_NODE, &no_relay_graceful_restart_cmd);
 	install_element(CONFIG_NODE, &relay_cmd);
 	install_element(CONFIG_NODE, &no_relay_cmd);
 

@@ -22,6 +22,7 @@ enum relay_oper {
 	RELAY_OPER_DRAINING,
 	RELAY_OPER_DAMPENED,
 };
+#define RELAY_OPER_LAST RELAY_OPER_DAMPENED
 
 enum relay_reason {
 	RELAY_REASON_OK,

@@ -18,6 +18,7 @@
 #include "relay_debug.h"
 #include "relay_memory.h"
 #include "relay_nb.h"
+#include "relay_restart.h"
 #include "relay_watchdog.h"
 #include "relay_zebra.h"
 #include "track.h"
@@ -62,6 +63,7 @@ static struct frr_event *t_sweep;
 static void sweep(struct frr_event *ev)
 {
 	tunnel_sweep();
+	relay_restart_config_known();
 }
 
 static void sweep_soon(time_t secs)
@@ -91,6 +93,7 @@ static int on_config_read(struct frr_loop *loop)
 static void relay_exit(void)
 {
 	EVENT_OFF(t_sweep);
+	relay_restart_fini();
 	relay_zebra_stop();
 	track_fini();
 	tunnel_fini();
@@ -100,7 +103,8 @@ static void relay_exit(void)
 	exit(0);
 }
 
-/* Withdraw, drain, remove: the last routes are gone before the addresses. */
+/* Withdraw, drain, remove: the last routes are gone before the addresses. Or
+ * a planned restart, which leaves it all to the next run. */
 static void sigint(void)
 {
 	zlog_notice("Terminating on signal");
@@ -181,9 +185,11 @@ int main(int argc, char **argv)
 				tunnel_init_failed(), safe_strerror(-ret));
 			exit(1);
 		}
+		relay_restart_init(relay_main_loop);
 	}
 	track_init(relay_main_loop, &relay_privs);
 	relay_init(relay_main_loop);
+	relay_stop_init(relay_main_loop);
 	relay_zebra_init(relay_main_loop, &relay_privs, vty_dir);
 
 	relay_debug_init();

@@ -40,6 +40,14 @@ const struct frr_yang_module_info frr_relay_info = {
 			.cbs = {.pre_validate = relay_nb_pre_validate},
 		},
 		{
+			.xpath = RELAY_XPATH_RESTART "/restart-time",
+			.cbs = {
+				.modify = relay_nb_restart_time_modify,
+				.destroy = relay_nb_restart_time_destroy,
+				.cli_show = relay_cli_show_restart_time,
+			},
+		},
+		{
 			.xpath = RELAY_XPATH "/track-object",
 			.cbs = {
 				.create = relay_nb_track_create,

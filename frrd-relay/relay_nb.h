@@ -11,6 +11,7 @@
 extern const struct frr_yang_module_info frr_relay_info;
 
 #define RELAY_XPATH	     "/frr-relay:relay"
+#define RELAY_XPATH_RESTART  RELAY_XPATH "/graceful-restart"
 #define RELAY_XPATH_TRACK    RELAY_XPATH "/track-object[id='%u']"
 #define RELAY_XPATH_INSTANCE RELAY_XPATH "/instance[name='%s']"
 
@@ -79,7 +80,12 @@ struct yang_data *relay_nb_history_state(struct nb_cb_get_elem_args *args);
 int relay_nb_clear_counters(struct nb_cb_rpc_args *args);
 int relay_nb_clear_dampening(struct nb_cb_rpc_args *args);
 
+int relay_nb_restart_time_modify(struct nb_cb_modify_args *args);
+int relay_nb_restart_time_destroy(struct nb_cb_destroy_args *args);
+
 /* relay_cli.c, relay_cli_track.c */
+void relay_cli_show_restart_time(struct vty *vty, const struct lyd_node *dnode,
+				 bool show_defaults);
 void relay_cli_show_instance(struct vty *vty, const struct lyd_node *dnode,
 			     bool show_defaults);
 void relay_cli_show_end(struct vty *vty, const struct lyd_node *dnode);

@@ -14,6 +14,7 @@
 
 #include "relay_memory.h"
 #include "relay_nb.h"
+#include "relay_restart.h"
 #include "relay_validate.h"
 #include "relay_watchdog.h"
 
@@ -223,6 +224,8 @@ bool relay_nb_validate_edit(const struct lyd_node *tree, const char *xpath,
 		       profiles_ok(root, &trk, err, len);
 	}
 
+	if (!relay_nb_is_instance(dnode))
+		return true;
 	relay_nb_read_instance(dnode, &cfg);
 	cfgs = read_instances(root, &n);
 	ok = relay_validate_relay(&cfg, cfgs, n, &tracks, err, len) &&
@@ -275,6 +278,22 @@ int relay_nb_ifname_modify(struct nb_cb_modify_args *args)
 			 args->errmsg_len)
 		       ? NB_OK
 		       : NB_ERR_VALIDATION;
+}
+
+/* ----------------------------------------------------------------- restart */
+
+int relay_nb_restart_time_modify(struct nb_cb_modify_args *args)
+{
+	if (args->event == NB_EV_APPLY)
+		relay_restart_configure(yang_dnode_get_uint16(args->dnode, NULL));
+	return NB_OK;
+}
+
+int relay_nb_restart_time_destroy(struct nb_cb_destroy_args *args)
+{
+	if (args->event == NB_EV_APPLY)
+		relay_restart_configure(0);
+	return NB_OK;
 }
 
 /* ------------------------------------------------------------------ tracks */

@@ -8,6 +8,7 @@
 
 #include "relay.h"
 #include "relay_cli.h"
+#include "relay_restart.h"
 #include "track.h"
 
 #ifndef VTYSH_EXTRACT_PL
@@ -315,6 +316,7 @@ static void show_relay_routes(struct vty *vty, const struct relay *relay)
 		vty_out(vty, "  Route %pFX %s, distance %u, metric %u, tag %u",
 			&route->cfg.prefix,
 			route->installed ? "installed"
+			: relay->resumed ? "kept over the restart"
 			: route->sent	 ? "not installed"
 					 : "withdrawn",
 			route->cfg.distance, route->cfg.metric, route->cfg.tag);
@@ -426,7 +428,11 @@ DEFPY(show_relay, show_relay_cmd,
 	vty_out(vty, "%-15s %-5s %-5s %-11s %-18s %-15s %-6s %s\n", "Name",
 		"Mode", "Admin", "Status", "Reason", "Source", "Routes",
 		"Since");
-	return for_relays(vty, NULL, false, show_relay_line);
+	for_relays(vty, NULL, false, show_relay_line);
+	if (relay_restart_time())
+		vty_out(vty, "\nGraceful restart: routes stay for %u s over a stop of relayd\n",
+			relay_restart_time());
+	return CMD_SUCCESS;
 }
 
 /* --------------------------------------------------------------- counters */

@@ -5,6 +5,7 @@
 
 #include "jhash.h"
 #include "log.h"
+#include "monotime.h"
 #include "nexthop.h"
 #include "privs.h"
 #include "typesafe.h"
@@ -56,6 +57,15 @@ static struct frr_loop *zloop;
 static struct frr_event *t_session;
 static bool session_up;
 
+/* Zebra counts the age of a route in whole seconds. */
+#define RELAY_ZEBRA_AGE_S 2
+#define RELAY_ZEBRA_ANSWER_S 2
+
+static time_t route_said; /* last word to zebra or from it on a route of ours */
+static void (*keep_done)(bool kept);
+static uint16_t keep_secs;
+static struct frr_event *t_keep;
+
 /* ------------------------------------------------------------- session */
 
 static void watch_send(const struct watch *w, int command)
@@ -79,6 +89,16 @@ static void session_connected(struct zclient *zc)
 	relay_zebra_session(true);
 }
 
+static void keep_finish(bool kept)
+{
+	void (*done)(bool) = keep_done;
+
+	keep_done = NULL;
+	EVENT_OFF(t_keep);
+	if (done)
+		done(kept);
+}
+
 static void session_lost(void)
 {
 	struct watch *w;
@@ -90,6 +110,7 @@ static void session_lost(void)
 	hook_call(relay_zebra_lost);
 	relay_bfd_zebra(NULL);
 	relay_zebra_session(false);
+	keep_finish(false);
 }
 
 /* libfrr has no hook for a lost session; its socket tells. */
@@ -140,6 +161,7 @@ int relay_zebra_route_add(const struct relay_route_config *route,
 	DEBUGD(&relay_dbg_zebra, "zebra: add %pFX ifindex %d distance %u metric %u tag %u",
 	       &route->prefix, ifindex, route->distance, route->metric,
 	       route->tag);
+	route_said = monotime(NULL);
 	if (zclient_route_send(ZEBRA_ROUTE_ADD, zclient, &api) ==
 	    ZCLIENT_SEND_FAILURE)
 		return -ENOTCONN;
@@ -178,6 +200,7 @@ static int route_notify_owner(ZAPI_CALLBACK_ARGS)
 				      &safi))
 		return -1;
 
+	route_said = monotime(NULL);
 	DEBUGD(&relay_dbg_zebra, "zebra: note %d for %pFX", note, &p);
 	switch (note) {
 	case ZAPI_ROUTE_INSTALLED:
@@ -202,6 +225,68 @@ static int route_notify_owner(ZAPI_CALLBACK_ARGS)
 		break;
 	}
 	return 0;
+}
+
+/* ----------------------------------------------- routes without a relayd */
+
+static int capability_send(enum zserv_client_capabilities what, uint16_t secs)
+{
+	struct zapi_cap cap = {
+		.cap = what,
+		.stale_removal_time = secs,
+		.vrf_id = VRF_DEFAULT,
+	};
+
+	if (!session_up ||
+	    zclient_capabilities_send(ZEBRA_CLIENT_CAPABILITIES, zclient,
+				      &cap) == ZCLIENT_SEND_FAILURE)
+		return -ENOTCONN;
+	return 0;
+}
+
+static void keep_unanswered(struct frr_event *ev)
+{
+	keep_finish(false);
+}
+
+/*
+ * Zebra throws away what it has not processed when a session ends, so an answer
+ * is waited for: to a question that it answers in turn.
+ */
+static void keep_ask(struct frr_event *ev)
+{
+	if (capability_send(ZEBRA_CLIENT_GR_CAPABILITIES, keep_secs) < 0 ||
+	    zclient_send_router_id_update(zclient, ZEBRA_ROUTER_ID_ADD, AFI_IP,
+					  VRF_DEFAULT) == ZCLIENT_SEND_FAILURE) {
+		keep_finish(false);
+		return;
+	}
+	event_add_timer(zloop, keep_unanswered, NULL, RELAY_ZEBRA_ANSWER_S,
+			&t_keep);
+}
+
+static int router_id_update(ZAPI_CALLBACK_ARGS)
+{
+	keep_finish(true);
+	return 0;
+}
+
+void relay_zebra_keep(uint16_t secs, void (*done)(bool kept))
+{
+	time_t age = monotime(NULL) - route_said;
+
+	keep_done = done;
+	keep_secs = secs;
+	/* What is as old as the end of the session counts as brought anew, and
+	 * would stay for good if relayd did not come back. */
+	event_add_timer(zloop, keep_ask, NULL,
+			age < RELAY_ZEBRA_AGE_S ? RELAY_ZEBRA_AGE_S - age : 0,
+			&t_keep);
+}
+
+int relay_zebra_keep_end(void)
+{
+	return capability_send(ZEBRA_CLIENT_GR_DISABLE, 0);
 }
 
 /* -------------------------------------------------------------- watches */
@@ -313,6 +398,7 @@ static zclient_handler *const handlers[] = {
 	[ZEBRA_NEXTHOP_UPDATE] = nexthop_update,
 	[ZEBRA_INTERFACE_BFD_DEST_UPDATE] = relay_bfd_update,
 	[ZEBRA_BFD_DEST_REPLAY] = relay_bfd_replay,
+	[ZEBRA_ROUTER_ID_UPDATE] = router_id_update,
 };
 
 void relay_zebra_init(struct frr_loop *loop, struct zebra_privs_t *privs,
@@ -334,6 +420,7 @@ void relay_zebra_stop(void)
 	struct watch *w;
 
 	EVENT_OFF(t_session);
+	EVENT_OFF(t_keep);
 	session_up = false;
 	relay_bfd_stop();
 	zclient_stop(zclient);

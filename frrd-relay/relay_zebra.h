@@ -22,7 +22,8 @@ struct relay_route_config;
 /* vty_dir: where the other daemons have their vty sockets */
 void relay_zebra_init(struct frr_loop *loop, struct zebra_privs_t *privs,
 		      const char *vty_dir);
-/* Closes the session: zebra then removes every route that is left. */
+/* Closes the session: zebra then removes every route that is left, or keeps
+ * them for a while after relay_zebra_keep(). */
 void relay_zebra_stop(void);
 bool relay_zebra_connected(void);
 
@@ -37,6 +38,18 @@ bool relay_zebra_type_taken(const char *vty_dir, char *err, size_t len);
 int relay_zebra_route_add(const struct relay_route_config *route,
 			  ifindex_t ifindex);
 int relay_zebra_route_delete(const struct relay_route_config *route);
+
+/*
+ * For a planned restart: from now on zebra keeps relayd's routes for secs after
+ * the session has ended, however it ends. done is called from an event, within
+ * a few seconds: kept says whether zebra has taken note.
+ */
+void relay_zebra_keep(uint16_t secs, void (*done)(bool kept));
+/*
+ * It does so no longer, and drops what an earlier run has left and this one has
+ * not brought anew. 0 or -ENOTCONN.
+ */
+int relay_zebra_keep_end(void);
 
 /*
  * Watches the RIB for exactly this prefix; the answer, and every change, comes

@@ -537,6 +537,10 @@ void tunnel_sweep(void)
 		case JOURNAL_ROUTE:
 			tunnel_keep_sweep(key);
 			break;
+		case JOURNAL_RELAY:
+		case JOURNAL_RESTART:
+			tunnel_journal_del(ent->kind, key);
+			break;
 		case JOURNAL_TABLE:
 		case JOURNAL_KINDS:
 			break; /* tunnel_nft_sweep() */
@@ -556,6 +560,8 @@ void tunnel_fini(void)
 		EVENT_OFF(tun->t_retry);
 		EVENT_OFF(tun->t_notify);
 		selftest_unregister(tun);
+		if (tun->ops->leave)
+			tun->ops->leave(tun);
 		XFREE(MTYPE_TUNNEL_ADDRS, tun->params.addrs);
 		XFREE(MTYPE_TUNNEL, tun);
 	}

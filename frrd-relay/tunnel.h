@@ -108,6 +108,8 @@ struct tunnel_ops {
 	int (*repair)(struct tunnel *tun);
 	/* take away all that create made, and nothing else */
 	int (*remove)(struct tunnel *tun);
+	/* relayd ends, the kernel's objects stay: frees priv; may be NULL */
+	void (*leave)(struct tunnel *tun);
 	/* send one in-band probe one way (see selftest.h); its coming out is
 	 * reported through selftest_seen(). On error st[way].detail may say
 	 * why. */
@@ -150,6 +152,7 @@ struct tunnel {
 	struct tunnel_status status;
 	bool started;
 	bool created; /* create has succeeded and remove was not called */
+	bool adopted; /* what create found was a former run's */
 	int retry_s;  /* seconds until a create or repair is tried again */
 	enum tunnel_repair repair; /* set by ops->check */
 	/* repairs at once in the second that began at repairs_since */
@@ -163,7 +166,7 @@ struct tunnel {
 	struct frr_event *t_retry;
 	struct frr_event *t_notify;
 	/* tunnel_keep.c's own */
-	bool keep_decided; /* tunnel_keep() has been called */
+	bool keep_called;
 	struct prefix_ipv6 keep[TUNNEL_KEEP_MAX];
 	size_t nkeep;
 	ifindex_t keep_ifindex; /* where their routes point to */
@@ -211,10 +214,11 @@ void tunnel_update(struct tunnel *tun, const struct tunnel_params *params);
 /*
  * Forwards what comes for these n prefixes into the tunnel, with zebra's routes
  * or without them: the whole set, which replaces the one before. Only IPv6 ones
- * count, IPv4 packets come to an address. The routes outlive relayd; until the
- * first call what a former run has left for this interface stays.
+ * count, IPv4 packets come to an address. The routes outlive relayd.
  */
 void tunnel_keep(struct tunnel *tun, const struct prefix *p, size_t n);
+/* This run or a former one keeps it on the tunnel's interface. */
+bool tunnel_kept(const struct tunnel *tun, const struct prefix *p);
 /* Removes kernel objects now, frees the tunnel. */
 void tunnel_delete(struct tunnel **tun);
 

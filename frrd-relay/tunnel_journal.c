@@ -21,7 +21,8 @@ DEFINE_MTYPE_STATIC(RELAYD, JOURNAL_ENTRY, "Relay journal entry");
 static const char *const journal_kind_name[JOURNAL_KINDS] = {
 	[JOURNAL_INTERFACE] = "interface", [JOURNAL_ADDRESS] = "address",
 	[JOURNAL_SYSCTL] = "sysctl",	   [JOURNAL_TABLE] = "table",
-	[JOURNAL_ROUTE] = "route",
+	[JOURNAL_ROUTE] = "route",	   [JOURNAL_RELAY] = "relay",
+	[JOURNAL_RESTART] = "restart",
 };
 
 static int journal_cmp(const struct journal_entry *a,

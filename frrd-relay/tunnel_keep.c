@@ -53,14 +53,17 @@ static void keep_remove(const char *ifname, const struct prefix_ipv6 *p,
 	tunnel_journal_del(JOURNAL_ROUTE, key);
 }
 
-static int keep_put(struct tunnel *tun, const struct prefix_ipv6 *p)
+/* on_file: the device is down and takes no route, tunnel_keep_check() is next
+ */
+static int keep_put(struct tunnel *tun, const struct prefix_ipv6 *p,
+		    bool on_file)
 {
 	char key[JOURNAL_KEY_LEN];
 	int ret;
 
 	keep_key(tun->params.ifname, p, key, sizeof(key));
 	ret = tunnel_journal_add(JOURNAL_ROUTE, key, "-");
-	if (ret == 0)
+	if (ret == 0 && !on_file)
 		ret = kern_standby_route(true, p, tun->status.ifindex);
 	if (ret < 0) {
 		tunnel_journal_del(JOURNAL_ROUTE, key);
@@ -103,6 +106,7 @@ static void keep_change(struct tunnel *tun, const struct prefix_ipv6 *want,
 	const struct kern_link *link = kern_link_by_name(tun->params.ifname);
 	struct prefix_ipv6 have[TUNNEL_KEEP_MAX];
 	size_t nhave = tun->nkeep;
+	bool down = link && !link->pub.up;
 
 	memcpy(have, tun->keep, sizeof(have));
 	for (size_t i = 0; i < nhave; i++)
@@ -112,23 +116,23 @@ static void keep_change(struct tunnel *tun, const struct prefix_ipv6 *want,
 	tun->nkeep = 0;
 	for (size_t i = 0; i < n; i++)
 		if ((!anew && keep_has(have, nhave, &want[i])) ||
-		    keep_put(tun, &want[i]) == 0)
+		    keep_put(tun, &want[i], down) == 0)
 			tun->keep[tun->nkeep++] = want[i];
 	tun->keep_ifindex = tun->status.ifindex;
-	tun->keep_downs = link ? link->downs : 0;
+	tun->keep_downs = link ? link->downs - down : 0;
 }
 
 void tunnel_keep(struct tunnel *tun, const struct prefix *p, size_t n)
 {
 	struct prefix_ipv6 want[TUNNEL_KEEP_MAX] = {};
-	bool first = !tun->keep_decided;
+	bool first = !tun->keep_called;
 	size_t nwant = 0;
 
 	if (!tun->started)
 		return;
 	if (first)
 		keep_take_over(tun);
-	tun->keep_decided = true;
+	tun->keep_called = true;
 	for (size_t i = 0; i < n; i++) {
 		if (p[i].family != AF_INET6 || !tun->created ||
 		    !tun->status.ifindex || nwant == TUNNEL_KEEP_MAX)
@@ -137,6 +141,17 @@ void tunnel_keep(struct tunnel *tun, const struct prefix *p, size_t n)
 	}
 	keep_change(tun, want, nwant,
 		    first || tun->keep_ifindex != tun->status.ifindex);
+}
+
+bool tunnel_kept(const struct tunnel *tun, const struct prefix *p)
+{
+	char key[JOURNAL_KEY_LEN];
+
+	if (p->family != AF_INET6)
+		return false;
+	keep_key(tun->params.ifname, (const struct prefix_ipv6 *)p, key,
+		 sizeof(key));
+	return tunnel_journal_find(JOURNAL_ROUTE, key);
 }
 
 void tunnel_keep_check(struct tunnel *tun)
@@ -157,7 +172,6 @@ void tunnel_keep_check(struct tunnel *tun)
 
 void tunnel_keep_sweep(const char *key)
 {
-	struct tunnel *tun = NULL;
 	char ifname[IFNAMSIZ];
 	struct prefix_ipv6 p;
 
@@ -165,10 +179,5 @@ void tunnel_keep_sweep(const char *key)
 		tunnel_journal_del(JOURNAL_ROUTE, key);
 		return;
 	}
-	/* its relay is on the way up: the verdict settles it */
-	while ((tun = tunnel_next(tun)))
-		if (tun->started && !tun->keep_decided &&
-		    strcmp(tun->params.ifname, ifname) == 0)
-			return;
 	keep_remove(ifname, &p, keep_ifindex(ifname));
 }

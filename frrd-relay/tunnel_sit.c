@@ -487,7 +487,9 @@ static int sit_apply(struct tunnel *tun, bool bring_up)
 	ifindex = link->pub.ifindex;
 	if (sit->ifindex && sit->ifindex != ifindex)
 		sit_forget_device(sit);
-	if (!sit->ifindex && ret == 0)
+	if (!sit->ifindex)
+		tun->adopted = ret == 0;
+	if (tun->adopted && !sit->ifindex)
 		/* a former run's: nothing tells its probes from traffic */
 		kern_link_stats(ifindex, &sit->adopted);
 	sit->ifindex = ifindex;
@@ -574,6 +576,11 @@ static int sit_remove(struct tunnel *tun)
 	return ret;
 }
 
+static void sit_leave(struct tunnel *tun)
+{
+	XFREE(MTYPE_TUNNEL_SIT, tun->priv);
+}
+
 static int sit_self_test(struct tunnel *tun, enum tunnel_way way, uint32_t seq)
 {
 	struct tunnel_self_test *st = &tun->st[way];
@@ -644,6 +651,7 @@ const struct tunnel_ops tunnel_sit_ops = {
 	.check = sit_check,
 	.repair = sit_repair,
 	.remove = sit_remove,
+	.leave = sit_leave,
 	.self_test = sit_self_test,
 	.self_test_lost = sit_self_test_lost,
 	.counters = sit_counters,

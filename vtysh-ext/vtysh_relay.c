@@ -64,6 +64,9 @@ int vtysh_relay_config_index(const char *line)
 {
 	if (frrstr_startswith(line, "track "))
 		return SRV6_LOCS_NODE;
+	/* a line, not a block: vtysh has those before all blocks */
+	if (frrstr_startswith(line, "relay graceful-restart "))
+		return 0;
 	if (frrstr_startswith(line, "relay "))
 		return SRV6_LOC_NODE;
 	return 0;

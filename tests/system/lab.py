@@ -485,7 +485,7 @@ class Router:
         lines, inside = [], False
         for line in text.splitlines():
             if re.match(r"(relay|track|debug relay|no debug relay)\b", line):
-                inside = not line.startswith(("debug", "no"))
+                inside = not line.startswith(("debug", "no", "relay graceful-restart "))
                 lines.append(line)
             elif inside:
                 lines.append(line)

@@ -37,6 +37,12 @@ static void test_journal_lines(void **state)
 		 JOURNAL_SYSCTL, "net/ipv4/conf/eth0/rp_filter", "1 2"},
 		{"- table frr-relay", true, false, JOURNAL_TABLE, "frr-relay",
 		 ""},
+		{"+ route tokyo,2002::/16 - .", true, true, JOURNAL_ROUTE,
+		 "tokyo,2002::/16", "-"},
+		{"+ relay tokyo up 3 .", true, true, JOURNAL_RELAY, "tokyo",
+		 "up 3"},
+		{"+ restart planned 1234 120 .", true, true, JOURNAL_RESTART,
+		 "planned", "1234 120"},
 		/* torn at every point that could be mistaken */
 		{"+ sysctl net/ipv4/conf/eth0/rp_filter 1 2", false},
 		{"+ sysctl net/ipv4/conf/eth0/rp_filter 1", false},
