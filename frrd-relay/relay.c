@@ -442,7 +442,6 @@ static void delay_ways(struct relay *relay)
 			EVENT_OFF(way->t_delay);
 			way->delay_passed = false;
 		} else if (!way->delay_passed && !way->t_delay) {
-			way->relay = relay;
 			if (relay->oper == RELAY_OPER_UP &&
 			    relay->cfg.delay_up_s && !relay->resumed)
 				event_add_timer(relay_loop, way_delay_over, way,
@@ -592,6 +591,8 @@ struct relay *relay_configure(const struct relay_config *cfg)
 	if (!relay) {
 		relay = XCALLOC(MTYPE_RELAY, sizeof(*relay));
 		relay->cfg = *cfg;
+		for (enum tunnel_way way = 0; way < TUNNEL_WAYS; way++)
+			relay->ways[way].relay = relay;
 		relay->oper = RELAY_OPER_DISABLED;
 		relay->reason = RELAY_REASON_SHUTDOWN;
 		relay->since = time(NULL);
@@ -643,15 +644,10 @@ void relay_remove(const char *name)
 static int on_track_change(struct track *trk, enum track_state old)
 {
 	struct relay *relay;
-	bool mine;
 
-	frr_each (relay_tree, relay_tree, relay) {
-		mine = relay->cfg.track == trk->cfg.id;
-		for (size_t i = 0; !mine && i < relay->nroutes; i++)
-			mine = relay->routes[i].cfg.track == trk->cfg.id;
-		if (mine)
+	frr_each (relay_tree, relay_tree, relay)
+		if (relay_uses_track(relay, trk->cfg.id))
 			evaluate(relay);
-	}
 	return 0;
 }
 
@@ -796,6 +792,21 @@ enum tunnel_way relay_route_way(const struct prefix *p)
 const char *relay_note(const struct relay *relay)
 {
 	return relay->tun ? relay->tun->status.note : "";
+}
+
+const char *relay_route_note(const struct relay_route *route)
+{
+	return route->note ? route->note : route->held;
+}
+
+bool relay_uses_track(const struct relay *relay, uint16_t id)
+{
+	if (relay->cfg.track == id)
+		return true;
+	for (size_t i = 0; i < relay->nroutes; i++)
+		if (relay->routes[i].cfg.track == id)
+			return true;
+	return false;
 }
 
 /* ------------------------------------------------------------ start, stop */

@@ -207,6 +207,10 @@ enum tunnel_check relay_check_way(const struct relay *relay,
 /* The way through the relay of what a route to that prefix attracts. */
 enum tunnel_way relay_route_way(const struct prefix *p);
 const char *relay_note(const struct relay *relay);
+/* What holds a route back, or keeps it from being installed; or NULL. */
+const char *relay_route_note(const struct relay_route *route);
+/* Whether the relay or one of its routes has that object. */
+bool relay_uses_track(const struct relay *relay, uint16_t id);
 
 /* From relay_zebra: the session came or went; zebra's word on a route. */
 void relay_zebra_session(bool connected);

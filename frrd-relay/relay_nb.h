@@ -62,6 +62,13 @@ const void *relay_nb_instance_lookup(struct nb_cb_lookup_entry_args *args);
 struct yang_data *relay_nb_track_state(struct nb_cb_get_elem_args *args);
 struct yang_data *relay_nb_instance_state(struct nb_cb_get_elem_args *args);
 struct yang_data *relay_nb_dampening_state(struct nb_cb_get_elem_args *args);
+const void *relay_nb_self_test_get_next(struct nb_cb_get_next_args *args);
+int relay_nb_self_test_get_keys(struct nb_cb_get_keys_args *args);
+const void *relay_nb_self_test_lookup(struct nb_cb_lookup_entry_args *args);
+struct yang_data *relay_nb_self_test_state(struct nb_cb_get_elem_args *args);
+/* the objects of a relay and its routes, each once */
+const void *relay_nb_user_track_get_next(struct nb_cb_get_next_args *args);
+struct yang_data *relay_nb_user_track_state(struct nb_cb_get_elem_args *args);
 const void *relay_nb_route_get_next(struct nb_cb_get_next_args *args);
 int relay_nb_route_get_keys(struct nb_cb_get_keys_args *args);
 const void *relay_nb_route_lookup(struct nb_cb_lookup_entry_args *args);

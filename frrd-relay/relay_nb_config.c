@@ -136,6 +136,22 @@ static bool track_user(const struct lyd_node *root, uint16_t id, char *buf,
 	return false;
 }
 
+/* What is wrong may be that an object in use was removed: then who uses it is
+ * what there is to tell. */
+static void explain_removed(const struct lyd_node *root, char *err, size_t len)
+{
+	const struct track *trk;
+	char user[80];
+
+	frr_each (track_tree_const, track_tree, trk) {
+		if (relay_nb_find_track(root, trk->cfg.id) ||
+		    !track_user(root, trk->cfg.id, user, sizeof(user)))
+			continue;
+		snprintf(err, len, "track %u is used by %s", trk->cfg.id, user);
+		return;
+	}
+}
+
 int relay_nb_pre_validate(struct nb_cb_pre_validate_args *args)
 {
 	const struct lyd_node *root = args->dnode, *child;
@@ -150,8 +166,10 @@ int relay_nb_pre_validate(struct nb_cb_pre_validate_args *args)
 			continue;
 		relay_nb_read_track(child, &trk);
 		if (!relay_validate_track(&trk, &tracks, args->errmsg,
-					  args->errmsg_len))
+					  args->errmsg_len)) {
+			explain_removed(root, args->errmsg, args->errmsg_len);
 			return NB_ERR_VALIDATION;
+		}
 	}
 
 	if (!profiles_ok(root, NULL, args->errmsg, args->errmsg_len))
@@ -164,6 +182,8 @@ int relay_nb_pre_validate(struct nb_cb_pre_validate_args *args)
 		ok = relay_validate_relay(&cfgs[i], cfgs, i, &tracks,
 					  args->errmsg, args->errmsg_len);
 	XFREE(MTYPE_RELAY_CANDIDATE, cfgs);
+	if (!ok)
+		explain_removed(root, args->errmsg, args->errmsg_len);
 	return ok ? NB_OK : NB_ERR_VALIDATION;
 }
 

@@ -54,6 +54,41 @@ const void *relay_nb_track_lookup(struct nb_cb_lookup_entry_args *args)
 	return track_lookup(strtoul(args->keys->key[0], NULL, 10));
 }
 
+static struct yang_data *echo_state(const struct track_echo_stats *stats,
+				    const char *xpath, const char *leaf)
+{
+	const struct {
+		const char *leaf;
+		uint64_t value;
+	} counters[] = {
+		{"sent", stats->sent},
+		{"received", stats->received},
+		{"timeouts", stats->timeouts},
+		{"send-errors", stats->send_errors},
+		{"late-replies", stats->late},
+		{"duplicate-replies", stats->duplicates},
+		{"invalid-replies", stats->invalid},
+	};
+	const struct {
+		const char *leaf;
+		uint32_t usec;
+	} times[] = {
+		{"rtt", stats->rtt_usec},
+		{"rtt-min", stats->rtt_min_usec},
+		{"rtt-average", stats->rtt_avg_usec},
+		{"rtt-max", stats->rtt_max_usec},
+		{"jitter", stats->jitter_usec},
+	};
+
+	for (size_t i = 0; i < array_size(counters); i++)
+		if (!strcmp(leaf, counters[i].leaf))
+			return yang_data_new_uint64(xpath, counters[i].value);
+	for (size_t i = 0; i < array_size(times); i++)
+		if (!strcmp(leaf, times[i].leaf))
+			return yang_data_new_uint32(xpath, times[i].usec);
+	return NULL;
+}
+
 struct yang_data *relay_nb_track_state(struct nb_cb_get_elem_args *args)
 {
 	const struct track *trk = args->list_entry;
@@ -79,13 +114,7 @@ struct yang_data *relay_nb_track_state(struct nb_cb_get_elem_args *args)
 	if (!trk->ops->echo_stats)
 		return NULL;
 	trk->ops->echo_stats(trk, &stats);
-	if (!strcmp(leaf, "rtt"))
-		return yang_data_new_uint32(args->xpath, stats.rtt_usec);
-	if (!strcmp(leaf, "sent"))
-		return yang_data_new_uint64(args->xpath, stats.sent);
-	if (!strcmp(leaf, "received"))
-		return yang_data_new_uint64(args->xpath, stats.received);
-	return NULL;
+	return echo_state(&stats, args->xpath, leaf);
 }
 
 /* -------------------------------------------------------------- instances */
@@ -124,10 +153,6 @@ static struct yang_data *check_state(const struct relay *relay,
 		check = relay_check_source(relay);
 	else if (!strcmp(leaf, "forwarding"))
 		check = relay_check_forwarding(relay);
-	else if (!strcmp(leaf, "self-test-4to6"))
-		check = relay_check_way(relay, TUNNEL_WAY_4TO6);
-	else if (!strcmp(leaf, "self-test-6to4"))
-		check = relay_check_way(relay, TUNNEL_WAY_6TO4);
 	else
 		check = relay_check_self_test(relay);
 	return yang_data_new_string(xpath, tunnel_check_str(check));
@@ -262,7 +287,96 @@ struct yang_data *relay_nb_route_state(struct nb_cb_get_elem_args *args)
 		return yang_data_new_uint8(xpath, route->cfg.distance);
 	if (!strcmp(leaf, "metric"))
 		return yang_data_new_uint32(xpath, route->cfg.metric);
+	if (!strcmp(leaf, "track"))
+		return route->cfg.track
+			       ? yang_data_new_uint16(xpath, route->cfg.track)
+			       : NULL;
+	if (!strcmp(leaf, "note"))
+		return string_or_none(xpath, relay_route_note(route));
 	return yang_data_new_uint32(xpath, route->cfg.tag);
+}
+
+/* ------------------------------------------------- self-test, tracks in use */
+
+/* The entry of a way is its place in relay->ways. */
+static enum tunnel_way way_of(const struct relay *relay, const void *entry)
+{
+	return (const struct relay_way *)entry - relay->ways;
+}
+
+const void *relay_nb_self_test_get_next(struct nb_cb_get_next_args *args)
+{
+	const struct relay *relay = args->parent_list_entry;
+	size_t i = args->list_entry ? way_of(relay, args->list_entry) + 1 : 0;
+
+	return i < TUNNEL_WAYS ? &relay->ways[i] : NULL;
+}
+
+int relay_nb_self_test_get_keys(struct nb_cb_get_keys_args *args)
+{
+	const struct relay_way *way = args->list_entry;
+
+	args->keys->num = 1;
+	strlcpy(args->keys->key[0],
+		tunnel_way_str(way_of(way->relay, way)),
+		sizeof(args->keys->key[0]));
+	return NB_OK;
+}
+
+const void *relay_nb_self_test_lookup(struct nb_cb_lookup_entry_args *args)
+{
+	const struct relay *relay = args->parent_list_entry;
+
+	for (enum tunnel_way way = 0; way < TUNNEL_WAYS; way++)
+		if (!strcmp(args->keys->key[0], tunnel_way_str(way)))
+			return &relay->ways[way];
+	return NULL;
+}
+
+struct yang_data *relay_nb_self_test_state(struct nb_cb_get_elem_args *args)
+{
+	const struct relay_way *entry = args->list_entry;
+	const struct relay *relay = entry->relay;
+	enum tunnel_way way = way_of(relay, entry);
+	const char *xpath = args->xpath, *leaf = leaf_of(xpath);
+	const struct tunnel_self_test *st;
+
+	if (!strcmp(leaf, "way"))
+		return yang_data_new_string(xpath, tunnel_way_str(way));
+	if (!strcmp(leaf, "state"))
+		return yang_data_new_string(
+			xpath, tunnel_check_str(relay_check_way(relay, way)));
+	if (!relay->tun)
+		return NULL;
+	st = &relay->tun->st[way];
+	if (!strcmp(leaf, "sent"))
+		return yang_data_new_uint64(xpath, st->sent);
+	if (!strcmp(leaf, "received"))
+		return yang_data_new_uint64(xpath, st->seen);
+	if (!strcmp(leaf, "lost-in-row"))
+		return yang_data_new_uint32(xpath, st->lost);
+	if (!strcmp(leaf, "interface"))
+		return string_or_none(xpath, tunnel_link_name(st->uplink));
+	return string_or_none(xpath, relay->tun->status.self_test_detail[way]);
+}
+
+const void *relay_nb_user_track_get_next(struct nb_cb_get_next_args *args)
+{
+	const struct relay *relay = args->parent_list_entry;
+	const struct track *trk = args->list_entry;
+
+	do
+		trk = trk ? track_tree_const_next(track_tree, trk)
+			  : track_tree_const_first(track_tree);
+	while (trk && !relay_uses_track(relay, trk->cfg.id));
+	return trk;
+}
+
+struct yang_data *relay_nb_user_track_state(struct nb_cb_get_elem_args *args)
+{
+	const struct track *trk = args->list_entry;
+
+	return yang_data_new_uint16(args->xpath, trk->cfg.id);
 }
 
 /* --------------------------------------------------------------- counters */

@@ -113,10 +113,9 @@ static json_object *routes_json(const struct relay *relay)
 		json_object_int_add(json, "tag", route->cfg.tag);
 		if (route->cfg.track)
 			json_object_int_add(json, "track", route->cfg.track);
-		if (route->note || route->held)
+		if (relay_route_note(route))
 			json_object_string_add(json, "note",
-					       route->note ? route->note
-							   : route->held);
+					       relay_route_note(route));
 		if (relay->cfg.dampening.enabled)
 			json_object_object_add(
 				json, "dampening",
@@ -323,9 +322,8 @@ static void show_relay_routes(struct vty *vty, const struct relay *relay)
 		if (route->cfg.track)
 			vty_out(vty, ", track %u is %s", route->cfg.track,
 				track_state_of(route->cfg.track));
-		if (route->note || route->held)
-			vty_out(vty, " (%s)",
-				route->note ? route->note : route->held);
+		if (relay_route_note(route))
+			vty_out(vty, " (%s)", relay_route_note(route));
 		vty_out(vty, "\n");
 		/* most never flap by themselves */
 		if (relay->cfg.dampening.enabled && route->dampening.flaps) {

@@ -66,8 +66,12 @@ struct track;
 
 /* What a kind that sends echo requests has counted. */
 struct track_echo_stats {
-	uint32_t rtt_usec; /* of the last reply that was believed */
-	uint64_t sent, received;
+	/* of the replies that were believed; 0: none yet */
+	uint32_t rtt_usec, rtt_min_usec, rtt_avg_usec, rtt_max_usec;
+	uint32_t jitter_usec; /* RFC 3550 section 6.4.1 */
+	uint64_t sent, received, timeouts, send_errors;
+	/* replies that were not believed */
+	uint64_t late, duplicates, invalid;
 };
 
 struct track_ops {

@@ -497,13 +497,26 @@ static void icmp_echo_stats(const struct track *trk,
 			    struct track_echo_stats *stats)
 {
 	const struct icmp_target *target = trk->priv;
+	const struct icmp_probe_stats *st;
 
 	memset(stats, 0, sizeof(*stats));
 	if (!target)
 		return;
-	stats->rtt_usec = target->probe.stats.rtt;
-	stats->sent = target->probe.stats.sent;
-	stats->received = target->probe.stats.received;
+	st = &target->probe.stats;
+	*stats = (struct track_echo_stats){
+		.rtt_usec = st->rtt,
+		.rtt_min_usec = st->rtt_min,
+		.rtt_avg_usec = st->rtt_avg16 / 16,
+		.rtt_max_usec = st->rtt_max,
+		.jitter_usec = st->jitter16 / 16,
+		.sent = st->sent,
+		.received = st->received,
+		.timeouts = st->timeouts,
+		.send_errors = st->send_errors,
+		.late = st->late,
+		.duplicates = st->duplicates,
+		.invalid = st->invalid,
+	};
 }
 
 const struct track_ops track_icmp_ops = {
