@@ -4,11 +4,13 @@
  *
  * Four things go on, each with one place:
  *
- *   evaluate()      gathers the facts, asks relay_health_decide(), records a
- *                   change and starts or stops `delay up`;
- *   sync_routes()   brings zebra to what the state and the routes' tracks want;
- *   sync_keep()     says which prefixes the tunnel goes on forwarding by itself;
- *   sync_tunnel()   brings the tunnel to what the configuration wants.
+ *   evaluate()                gathers the facts, asks relay_health_decide(),
+ *                             records a change and starts or stops `delay up`;
+ *   relay_routes_sync()       brings zebra to what the state wants, and what
+ *                             each route's own track and way through want;
+ *   relay_routes_keep()       says which prefixes the tunnel goes on forwarding
+ *                             by itself;
+ *   sync_tunnel()             brings the tunnel to what the configuration wants.
  *
  * On the way down routes go first and at once; the tunnel follows when the
  * drain time is over. On the way up the tunnel comes first, and routes wait for
@@ -22,6 +24,7 @@
 #include "relay_debug.h"
 #include "relay_memory.h"
 #include "relay_restart.h"
+#include "relay_routes.h"
 #include "relay_suppress.h"
 #include "relay_watchdog.h"
 #include "relay_zebra.h"
@@ -29,9 +32,6 @@
 DEFINE_MTYPE_STATIC(RELAYD, RELAY, "Relay");
 DEFINE_HOOK(relay_status_change,
 	    (const struct relay *relay, enum relay_oper old), (relay, old));
-
-/* Zebra answers within milliseconds; after this long an operator is told. */
-#define RELAY_CONFIRM_S 5
 
 struct relay_tree_head relay_tree[1] = {INIT_RBTREE_UNIQ(relay_tree[0])};
 /* Draining after `no relay`. A new relay may have the same name. */
@@ -81,220 +81,6 @@ static void config_tunnel_params(struct relay_config *cfg,
 	params->self_test = cfg->self_test;
 }
 
-/* ---------------------------------------------------------------- routes */
-
-static enum track_state route_track_state(const struct relay_route_config *cfg)
-{
-	struct track *trk;
-
-	if (!cfg->track)
-		return TRACK_STATE_UP;
-	trk = track_lookup(cfg->track);
-	return trk ? trk->state : TRACK_STATE_DOWN;
-}
-
-/*
- * Why a route of a relay that is up is not announced all the same; NULL: nothing
- * holds it back. Every condition of a single route has its place here.
- */
-static const char *route_held_back(const struct relay *relay,
-				   const struct relay_route *route)
-{
-	enum tunnel_way way = relay_route_way(&route->cfg.prefix);
-
-	switch (relay_check_way(relay, way)) {
-	case TUNNEL_CHECK_FAILED:
-		return way == TUNNEL_WAY_4TO6 ? "self-test 4to6 has failed"
-					      : "self-test 6to4 has failed";
-	case TUNNEL_CHECK_PENDING:
-		return way == TUNNEL_WAY_4TO6 ? "waiting for self-test 4to6"
-					      : "waiting for self-test 6to4";
-	case TUNNEL_CHECK_OK:
-	case TUNNEL_CHECK_OFF:
-		break;
-	}
-	if (!relay->ways[way].delay_passed)
-		return "delay up";
-
-	switch (route_track_state(&route->cfg)) {
-	case TRACK_STATE_UP:
-		break;
-	case TRACK_STATE_INIT:
-		return "its tracked object is not known yet";
-	case TRACK_STATE_DOWN:
-		return "its tracked object is down";
-	}
-	return NULL;
-}
-
-/* Zebra has one entry a prefix: another relay may have taken it over within
- * the same transaction. */
-static bool sent_by_another(const struct relay_route *route)
-{
-	const struct relay *relay;
-
-	frr_each (relay_tree_const, relay_tree, relay)
-		for (size_t i = 0; i < relay->nroutes; i++)
-			if (&relay->routes[i] != route &&
-			    relay->routes[i].sent &&
-			    prefix_same(&relay->routes[i].cfg.prefix,
-					&route->cfg.prefix))
-				return true;
-	return false;
-}
-
-static void route_withdraw(struct relay_route *route)
-{
-	route->wanted = false;
-	if (!route->sent)
-		return;
-	route->sent = false;
-	if (sent_by_another(route))
-		route->installed = false;
-	else
-		relay_zebra_route_delete(&route->cfg);
-	route->note = NULL;
-	/* `installed` stays until zebra says that it is gone */
-}
-
-static void withdraw_all(struct relay *relay)
-{
-	for (size_t i = 0; i < relay->nroutes; i++)
-		route_withdraw(&relay->routes[i]);
-}
-
-static bool any_sent(const struct relay *relay)
-{
-	for (size_t i = 0; i < relay->nroutes; i++)
-		if (relay->routes[i].sent)
-			return true;
-	return false;
-}
-
-static void confirm_expired(struct frr_event *ev)
-{
-	struct relay *relay = EVENT_ARG(ev);
-	struct relay_route *route;
-
-	for (size_t i = 0; i < relay->nroutes; i++) {
-		route = &relay->routes[i];
-		if (!route->sent || route->installed || route->note)
-			continue;
-		route->note = "zebra has not confirmed it";
-		zlog_warn("relay %s: zebra has not confirmed route %pFX for %d s",
-			  relay->cfg.name, &route->cfg.prefix, RELAY_CONFIRM_S);
-	}
-}
-
-static void sync_routes(struct relay *relay)
-{
-	ifindex_t ifindex = relay_ifindex(relay);
-	struct relay_route *route;
-	bool up = relay->oper == RELAY_OPER_UP && ifindex, added = false;
-
-	for (size_t i = 0; i < relay->nroutes; i++) {
-		route = &relay->routes[i];
-		route->held = up ? route_held_back(relay, route) : NULL;
-		/* an object is forgotten only when it is given something else
-		 * to look at: no failure */
-		if (relay_suppress_route(relay, route, up,
-					 route_track_state(&route->cfg) !=
-						 TRACK_STATE_INIT))
-			route->held = "dampened";
-		route->wanted = up && !route->held;
-		if (relay_restart_waits(relay, route))
-			continue;
-		if (!route->wanted) {
-			route_withdraw(route);
-			continue;
-		}
-		if (route->sent && route->sent_ifindex == ifindex)
-			continue;
-		if (relay_zebra_route_add(&route->cfg, ifindex) == 0) {
-			route->sent = added = true;
-			route->sent_ifindex = ifindex;
-			route->note = NULL;
-		}
-	}
-	if (added) {
-		EVENT_OFF(relay->t_confirm);
-		event_add_timer(relay_loop, confirm_expired, relay,
-				RELAY_CONFIRM_S, &relay->t_confirm);
-	}
-}
-
-bool relay_route_unknown(const struct relay *relay,
-			 const struct relay_route *route)
-{
-	if (relay->oper == RELAY_OPER_INIT || !relay_zebra_connected())
-		return true;
-	return relay->oper == RELAY_OPER_UP &&
-	       (relay_check_way(relay, relay_route_way(&route->cfg.prefix)) ==
-			TUNNEL_CHECK_PENDING ||
-		route_track_state(&route->cfg) == TRACK_STATE_INIT);
-}
-
-/*
- * A prefix is forwarded while its route is out, and while it drains; no longer
- * when health took the route away, since another way may serve then. At the
- * start what a former run has left stays until there is a verdict.
- */
-static void sync_keep(struct relay *relay)
-{
-	struct prefix keep[RELAY_ROUTES_MAX];
-	struct relay_route *route;
-	size_t n = 0;
-
-	if (!relay->tun)
-		return;
-	for (size_t i = 0; i < relay->nroutes; i++) {
-		route = &relay->routes[i];
-		if (!relay_route_unknown(relay, route))
-			route->judged = true;
-		if (route->sent || (relay->draining && route->drains) ||
-		    (!route->judged &&
-		     tunnel_kept(relay->tun, &route->cfg.prefix)))
-			keep[n++] = route->cfg.prefix;
-	}
-	tunnel_keep(relay->tun, keep, n);
-}
-
-static bool route_config_same(const struct relay_route_config *a,
-			      const struct relay_route_config *b)
-{
-	return prefix_same(&a->prefix, &b->prefix) && a->tag == b->tag &&
-	       a->distance == b->distance && a->metric == b->metric;
-}
-
-/* Takes over the configured routes; what stays the same is not touched. */
-static void configure_routes(struct relay *relay)
-{
-	struct relay_route_config cfg[RELAY_ROUTES_MAX];
-	struct relay_route old[RELAY_ROUTES_MAX];
-	size_t nold = relay->nroutes, n = relay_config_routes(&relay->cfg, cfg);
-
-	memcpy(old, relay->routes, sizeof(old));
-	memset(relay->routes, 0, sizeof(relay->routes));
-	relay->nroutes = n;
-	for (size_t i = 0; i < n; i++) {
-		relay->routes[i].cfg = cfg[i];
-		for (size_t j = 0; j < nold; j++) {
-			if (!prefix_same(&old[j].cfg.prefix, &cfg[i].prefix))
-				continue;
-			relay->routes[i] = old[j];
-			relay->routes[i].cfg = cfg[i];
-			/* a changed attribute is sent as a new ROUTE_ADD,
-			 * which replaces: no gap */
-			if (!route_config_same(&old[j].cfg, &cfg[i]))
-				relay->routes[i].sent_ifindex = 0;
-			old[j].sent = false;
-			break;
-		}
-	}
-	for (size_t j = 0; j < nold; j++)
-		route_withdraw(&old[j]);
-}
-
 /* ----------------------------------------------------------------- drain */
 
 static void drain_over(struct frr_event *ev)
@@ -314,7 +100,7 @@ static void rest(struct relay *relay)
 {
 	uint16_t secs = relay->cfg.drain_time_s;
 
-	if (!any_sent(relay))
+	if (!relay_routes_sent(relay))
 		return;
 	if (secs) {
 		relay->draining = true;
@@ -324,7 +110,7 @@ static void rest(struct relay *relay)
 		for (size_t i = 0; i < relay->nroutes; i++)
 			relay->routes[i].drains = relay->routes[i].sent;
 	}
-	withdraw_all(relay);
+	relay_routes_withdraw(relay);
 }
 
 static void drain_cancel(struct relay *relay)
@@ -397,7 +183,7 @@ static void record(struct relay *relay, const struct relay_verdict *verdict)
 		    relay_reason_str(relay->reason), relay->detail[0] ? ": " : "",
 		    relay->detail);
 	/* Withdrawal is immediate: zebra hears before anyone else does. */
-	sync_routes(relay);
+	relay_routes_sync(relay);
 	hook_call(relay_status_change, relay, old);
 }
 
@@ -482,8 +268,8 @@ static void evaluate(struct relay *relay)
 	}
 	delay_ways(relay);
 	record(relay, &verdict);
-	sync_routes(relay);
-	sync_keep(relay);
+	relay_routes_sync(relay);
+	relay_routes_keep(relay);
 	schedule_reuse(relay);
 	relay_restart_review(relay);
 }
@@ -553,7 +339,7 @@ static void sync_tunnel(struct relay *relay)
 
 	config_tunnel_params(&relay->cfg, &params);
 	if (relay->tun && relay->tun->ops != ops) {
-		withdraw_all(relay);
+		relay_routes_withdraw(relay);
 		tunnel_delete(&relay->tun);
 	}
 	if (!relay->tun) {
@@ -567,7 +353,7 @@ static void sync_tunnel(struct relay *relay)
 	 * first, then the address. */
 	if (strcmp(relay->tun->params.ifname, params.ifname) ||
 	    relay->tun->params.source.s_addr != params.source.s_addr) {
-		withdraw_all(relay);
+		relay_routes_withdraw(relay);
 		removed_give_way(relay);
 	}
 	tunnel_update(relay->tun, &params);
@@ -613,7 +399,7 @@ struct relay *relay_configure(const struct relay_config *cfg)
 	EVENT_OFF(relay->t_delay);
 	for (enum tunnel_way way = 0; way < TUNNEL_WAYS; way++)
 		EVENT_OFF(relay->ways[way].t_delay);
-	configure_routes(relay);
+	relay_routes_configure(relay);
 	sync_tunnel(relay);
 	if (met)
 		relay_restart_adopt(relay);
@@ -668,152 +454,12 @@ void relay_zebra_session(bool connected)
 	relay_restart_session(connected);
 }
 
-/* Relays that serve nothing may name the same prefix: only who sent the route
- * has it installed. */
-void relay_zebra_route_note(const struct prefix *p, bool installed,
-			    const char *note)
-{
-	struct relay_route *route;
-	struct relay *relay;
-
-	frr_each (relay_tree, relay_tree, relay) {
-		for (size_t i = 0; i < relay->nroutes; i++) {
-			route = &relay->routes[i];
-			if (!prefix_same(&route->cfg.prefix, p) ||
-			    (!route->sent && !route->installed))
-				continue;
-			route->installed = installed &&
-					   (route->sent || note);
-			route->note = note;
-		}
-		relay_restart_review(relay);
-	}
-}
-
-/* -------------------------------------------------------------- counters */
-
-int relay_counters(struct relay *relay, struct tunnel_counters *out)
-{
-	struct tunnel_counters *base = &relay->cleared;
-	int ret;
-
-	memset(out, 0, sizeof(*out));
-	if (!relay->tun || !relay->tun->created)
-		return 0;
-	ret = relay->tun->ops->counters(relay->tun, out);
-	if (ret < 0)
-		return ret;
-
-	/* a new interface counts from zero again */
-	if (out->rx_packets < base->rx_packets ||
-	    out->tx_packets < base->tx_packets)
-		memset(base, 0, sizeof(*base));
-	out->rx_packets -= base->rx_packets;
-	out->rx_bytes -= base->rx_bytes;
-	out->tx_packets -= base->tx_packets;
-	out->tx_bytes -= base->tx_bytes;
-	for (size_t i = 0; i < out->ndrops; i++)
-		for (size_t j = 0; j < base->ndrops; j++)
-			if (!strcmp(out->drops[i].reason, base->drops[j].reason))
-				out->drops[i].packets -=
-					MIN(base->drops[j].packets,
-					    out->drops[i].packets);
-	return 0;
-}
-
-void relay_counters_clear(struct relay *relay)
-{
-	memset(&relay->cleared, 0, sizeof(relay->cleared));
-	if (relay->tun && relay->tun->created)
-		relay->tun->ops->counters(relay->tun, &relay->cleared);
-}
-
-/* --------------------------------------------------------------- accessors */
-
-const char *relay_mode_str(enum relay_mode mode)
-{
-	switch (mode) {
-	case RELAY_MODE_NONE:
-		return "none";
-	case RELAY_MODE_6TO4:
-		return "6to4";
-	}
-	assert(!"unknown mode");
-}
-
-const char *relay_datapath_str(const struct relay *relay)
-{
-	return relay->tun ? relay->tun->status.datapath : "none";
-}
-
-ifindex_t relay_ifindex(const struct relay *relay)
-{
-	return relay->tun ? relay->tun->status.ifindex : 0;
-}
-
-enum tunnel_check relay_check_interface(const struct relay *relay)
-{
-	return relay->tun ? relay->tun->status.interface : TUNNEL_CHECK_PENDING;
-}
-
-enum tunnel_check relay_check_source(const struct relay *relay)
-{
-	return relay->tun ? relay->tun->status.source : TUNNEL_CHECK_PENDING;
-}
-
-enum tunnel_check relay_check_forwarding(const struct relay *relay)
-{
-	return relay->tun ? relay->tun->status.forwarding
-			  : TUNNEL_CHECK_PENDING;
-}
-
-enum tunnel_check relay_check_way(const struct relay *relay,
-				  enum tunnel_way way)
-{
-	if (relay->tun)
-		return relay->tun->status.self_test[way];
-	return relay->cfg.self_test && tunnel_has_way(relay->cfg.direction, way)
-		       ? TUNNEL_CHECK_PENDING
-		       : TUNNEL_CHECK_OFF;
-}
-
-enum tunnel_check relay_check_self_test(const struct relay *relay)
-{
-	if (relay->tun)
-		return relay_health_self_test(&relay->tun->status);
-	return relay->cfg.self_test ? TUNNEL_CHECK_PENDING : TUNNEL_CHECK_OFF;
-}
-
-enum tunnel_way relay_route_way(const struct prefix *p)
-{
-	return p->family == AF_INET ? TUNNEL_WAY_4TO6 : TUNNEL_WAY_6TO4;
-}
-
-const char *relay_note(const struct relay *relay)
-{
-	return relay->tun ? relay->tun->status.note : "";
-}
-
-const char *relay_route_note(const struct relay_route *route)
-{
-	return route->note ? route->note : route->held;
-}
-
-bool relay_uses_track(const struct relay *relay, uint16_t id)
-{
-	if (relay->cfg.track == id)
-		return true;
-	for (size_t i = 0; i < relay->nroutes; i++)
-		if (relay->routes[i].cfg.track == id)
-			return true;
-	return false;
-}
-
 /* ------------------------------------------------------------ start, stop */
 
 void relay_init(struct frr_loop *loop)
 {
 	relay_loop = loop;
+	relay_routes_init(loop);
 	hook_register(track_change, on_track_change);
 }
 

@@ -8,6 +8,7 @@
 void relay_cli_init(void);
 void relay_cli_track_init(void);
 void relay_vty_init(void);
+void relay_vty_track_init(void);
 /* After the nodes are there: their default commands. */
 void relay_cli_install_nodes(void);
 

@@ -197,6 +197,7 @@ int main(int argc, char **argv)
 	relay_cli_init();
 	relay_cli_install_nodes();
 	relay_vty_init();
+	relay_vty_track_init();
 	relay_nb_state_init();
 	cmd_init_config_callbacks(on_config_start, on_config_end);
 	hook_register(frr_config_post, on_config_read);

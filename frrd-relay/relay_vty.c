@@ -9,6 +9,7 @@
 #include "relay.h"
 #include "relay_cli.h"
 #include "relay_restart.h"
+#include "relay_vty.h"
 #include "track.h"
 
 #ifndef VTYSH_EXTRACT_PL
@@ -17,30 +18,6 @@
 
 #define RELAY_STR "Anycast IPv6 transition relays\n"
 #define RELAY_NAME_STR "Name of the relay\n"
-
-static void json_time(json_object *json, const char *key, time_t when)
-{
-	char buf[RELAY_TIME_LEN];
-
-	json_object_string_add(json, key, relay_time_str(when, buf));
-}
-
-/* "1d02h03m", "00:01:02": how long ago, as FRR shows uptimes. */
-static const char *ago(time_t since, char *buf, size_t len)
-{
-	time_t secs = time(NULL) - since;
-
-	if (secs < 0)
-		secs = 0;
-	if (secs < ONE_DAY_SECOND)
-		snprintf(buf, len, "%02d:%02d:%02d", (int)(secs / 3600),
-			 (int)(secs / 60 % 60), (int)(secs % 60));
-	else
-		snprintf(buf, len, "%dd%02dh%02dm",
-			 (int)(secs / ONE_DAY_SECOND),
-			 (int)(secs / 3600 % 24), (int)(secs / 60 % 60));
-	return buf;
-}
 
 static int no_such_relay(struct vty *vty, const char *name, bool json)
 {
@@ -223,7 +200,7 @@ static void show_relay_json(struct vty *vty, struct relay *relay,
 	json_object_string_add(json, "reason", relay_reason_str(relay->reason));
 	if (relay->detail[0])
 		json_object_string_add(json, "detail", relay->detail);
-	json_time(json, "since", relay->since);
+	relay_vty_json_time(json, "since", relay->since);
 	json_object_int_add(json, "transitions", relay->transitions);
 	json_object_string_add(json, "interface", relay_config_ifname(cfg));
 	json_object_int_add(json, "ifIndex", relay_ifindex(relay));
@@ -273,7 +250,7 @@ static void show_relay_line(struct vty *vty, struct relay *relay,
 		relay->cfg.name, relay_mode_str(relay->cfg.mode),
 		relay->cfg.enabled ? "up" : "down", relay_oper_str(relay->oper),
 		relay_reason_str(relay->reason), source, routes,
-		ago(relay->since, since, sizeof(since)));
+		relay_vty_ago(relay->since, since, sizeof(since)));
 }
 
 static void show_dampening(struct vty *vty, const struct relay *relay,
@@ -345,7 +322,7 @@ static void show_relay_full(struct vty *vty, struct relay *relay,
 		relay->detail[0] ? ": " : "", relay->detail);
 	vty_out(vty, "  Administratively %s, last change %s (%s ago), %u transitions\n",
 		cfg->enabled ? "up" : "down", relay_time_str(relay->since, at),
-		ago(relay->since, since, sizeof(since)), relay->transitions);
+		relay_vty_ago(relay->since, since, sizeof(since)), relay->transitions);
 	if (cfg->description[0])
 		vty_out(vty, "  Description: %s\n", cfg->description);
 	vty_out(vty, "  Mode %s, datapath %s, direction %s\n",
@@ -545,7 +522,7 @@ static void history_json(struct vty *vty, struct relay *relay,
 	for (size_t i = 0; (entry = relay_history_get(&relay->history, i));
 	     i++) {
 		json = json_object_new_object();
-		json_time(json, "time", entry->time);
+		relay_vty_json_time(json, "time", entry->time);
 		json_object_string_add(json, "from",
 				       relay_oper_str(entry->from));
 		json_object_string_add(json, "to", relay_oper_str(entry->to));
@@ -590,106 +567,11 @@ DEFPY(show_relay_history, show_relay_history_cmd,
 			  json ? history_json : history_text);
 }
 
-/* -------------------------------------------------------------- show track */
-
-static const char *track_target(const struct track *trk, char *buf, size_t len)
-{
-	buf[0] = '\0';
-	if (trk->ops->target)
-		trk->ops->target(trk, buf, len);
-	return buf;
-}
-
-static void track_json(struct track *trk, json_object *all)
-{
-	json_object *json = json_object_new_object();
-	char key[8], target[96];
-
-	snprintf(key, sizeof(key), "%u", trk->cfg.id);
-	json_object_string_add(json, "type", trk->ops->name);
-	json_object_string_add(json, "target",
-			       track_target(trk, target, sizeof(target)));
-	json_object_string_add(json, "state", track_state_str(trk->state));
-	if (trk->detail[0])
-		json_object_string_add(json, "detail", trk->detail);
-	json_object_int_add(json, "transitions", trk->transitions);
-	json_time(json, "since", trk->since);
-	if (trk->ops->show_json)
-		trk->ops->show_json(trk, json);
-	json_object_object_add(all, key, json);
-}
-
-static void track_line(struct vty *vty, struct track *trk)
-{
-	char target[96], since[32];
-
-	vty_out(vty, "%-5u %-11s %-40s %-5s %s\n", trk->cfg.id, trk->ops->name,
-		track_target(trk, target, sizeof(target)),
-		track_state_str(trk->state),
-		ago(trk->since, since, sizeof(since)));
-}
-
-static void track_full(struct vty *vty, struct track *trk)
-{
-	char target[96], since[32], at[RELAY_TIME_LEN];
-
-	vty_out(vty, "Track %u\n", trk->cfg.id);
-	vty_out(vty, "  %s %s\n", trk->ops->name,
-		track_target(trk, target, sizeof(target)));
-	vty_out(vty, "  State %s%s%s\n", track_state_str(trk->state),
-		trk->detail[0] ? ": " : "", trk->detail);
-	vty_out(vty, "  %u transitions, last change %s (%s ago)\n",
-		trk->transitions, relay_time_str(trk->since, at),
-		ago(trk->since, since, sizeof(since)));
-	if (trk->cfg.delay_up_s || trk->cfg.delay_down_s)
-		vty_out(vty, "  Delay up %u s, down %u s%s\n",
-			trk->cfg.delay_up_s, trk->cfg.delay_down_s,
-			trk->t_delay ? ", running" : "");
-	if (trk->ops->show)
-		trk->ops->show(trk, vty);
-}
-
-DEFPY(show_track, show_track_cmd,
-	"show track [(1-1000)$id] [brief$brief] [json$json]",
-	SHOW_STR
-	"Tracked objects\n"
-	"Number of the tracked object\n"
-	"One line an object\n"
-	JSON_STR)
-{
-	json_object *all = NULL;
-	struct track *trk;
-
-	if (id && !track_lookup(id) && !json) {
-		vty_out(vty, "%% No track %ld\n", id);
-		return CMD_WARNING;
-	}
-	if (json)
-		all = json_object_new_object();
-	else if (brief)
-		vty_out(vty, "%-5s %-11s %-40s %-5s %s\n", "Track", "Type",
-			"Target", "State", "Since");
-	frr_each (track_tree, track_tree, trk) {
-		if (id && trk->cfg.id != id)
-			continue;
-		if (json)
-			track_json(trk, all);
-		else if (brief)
-			track_line(vty, trk);
-		else
-			track_full(vty, trk);
-	}
-	if (json)
-		vty_json(vty, all);
-	return CMD_SUCCESS;
-}
-
 void relay_vty_init(void)
 {
 	install_element(VIEW_NODE, &show_relay_cmd);
 	install_element(VIEW_NODE, &show_relay_counters_cmd);
 	install_element(VIEW_NODE, &show_relay_history_cmd);
-	install_element(VIEW_NODE, &show_track_cmd);
 	install_element(ENABLE_NODE, &clear_relay_counters_cmd);
 	install_element(ENABLE_NODE, &clear_relay_dampening_cmd);
 }

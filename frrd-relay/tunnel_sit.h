@@ -35,4 +35,14 @@ void sit_probes(const struct sit *sit, struct nft_relay_counters *out);
 /* Traffic of this run of relayd, without self-test probes. */
 int sit_counters(struct tunnel *tun, struct tunnel_counters *out);
 
+/* tunnel_sit_probe.c: host routes of the self-test's probes. *added: how many
+ * were missing; may be NULL. */
+int sit_have_probe_routes(ifindex_t ifindex, struct in_addr source,
+			  unsigned int *added);
+/* Of a source that is not tested any more. */
+void sit_drop_probe_routes(ifindex_t ifindex, struct in_addr source);
+int sit_self_test(struct tunnel *tun, enum tunnel_way way, uint32_t seq);
+void sit_self_test_lost(struct tunnel *tun, enum tunnel_way way,
+			unsigned int losses);
+
 #endif /* _RELAY_TUNNEL_SIT_H */

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What there is to show of a relay: counters, checks, names. */
+#include <zebra.h>
+
+#include "relay.h"
+
+/* -------------------------------------------------------------- counters */
+
+int relay_counters(struct relay *relay, struct tunnel_counters *out)
+{
+	struct tunnel_counters *base = &relay->cleared;
+	int ret;
+
+	memset(out, 0, sizeof(*out));
+	if (!relay->tun || !relay->tun->created)
+		return 0;
+	ret = relay->tun->ops->counters(relay->tun, out);
+	if (ret < 0)
+		return ret;
+
+	/* a new interface counts from zero again */
+	if (out->rx_packets < base->rx_packets ||
+	    out->tx_packets < base->tx_packets)
+		memset(base, 0, sizeof(*base));
+	out->rx_packets -= base->rx_packets;
+	out->rx_bytes -= base->rx_bytes;
+	out->tx_packets -= base->tx_packets;
+	out->tx_bytes -= base->tx_bytes;
+	for (size_t i = 0; i < out->ndrops; i++)
+		for (size_t j = 0; j < base->ndrops; j++)
+			if (!strcmp(out->drops[i].reason, base->drops[j].reason))
+				out->drops[i].packets -=
+					MIN(base->drops[j].packets,
+					    out->drops[i].packets);
+	return 0;
+}
+
+void relay_counters_clear(struct relay *relay)
+{
+	memset(&relay->cleared, 0, sizeof(relay->cleared));
+	if (relay->tun && relay->tun->created)
+		relay->tun->ops->counters(relay->tun, &relay->cleared);
+}
+
+/* --------------------------------------------------------------- accessors */
+
+const char *relay_mode_str(enum relay_mode mode)
+{
+	switch (mode) {
+	case RELAY_MODE_NONE:
+		return "none";
+	case RELAY_MODE_6TO4:
+		return "6to4";
+	}
+	assert(!"unknown mode");
+}
+
+const char *relay_datapath_str(const struct relay *relay)
+{
+	return relay->tun ? relay->tun->status.datapath : "none";
+}
+
+ifindex_t relay_ifindex(const struct relay *relay)
+{
+	return relay->tun ? relay->tun->status.ifindex : 0;
+}
+
+enum tunnel_check relay_check_interface(const struct relay *relay)
+{
+	return relay->tun ? relay->tun->status.interface : TUNNEL_CHECK_PENDING;
+}
+
+enum tunnel_check relay_check_source(const struct relay *relay)
+{
+	return relay->tun ? relay->tun->status.source : TUNNEL_CHECK_PENDING;
+}
+
+enum tunnel_check relay_check_forwarding(const struct relay *relay)
+{
+	return relay->tun ? relay->tun->status.forwarding
+			  : TUNNEL_CHECK_PENDING;
+}
+
+enum tunnel_check relay_check_way(const struct relay *relay,
+				  enum tunnel_way way)
+{
+	if (relay->tun)
+		return relay->tun->status.self_test[way];
+	return relay->cfg.self_test && tunnel_has_way(relay->cfg.direction, way)
+		       ? TUNNEL_CHECK_PENDING
+		       : TUNNEL_CHECK_OFF;
+}
+
+enum tunnel_check relay_check_self_test(const struct relay *relay)
+{
+	if (relay->tun)
+		return relay_health_self_test(&relay->tun->status);
+	return relay->cfg.self_test ? TUNNEL_CHECK_PENDING : TUNNEL_CHECK_OFF;
+}
+
+const char *relay_note(const struct relay *relay)
+{
+	return relay->tun ? relay->tun->status.note : "";
+}
+
+bool relay_uses_track(const struct relay *relay, uint16_t id)
+{
+	if (relay->cfg.track == id)
+		return true;
+	for (size_t i = 0; i < relay->nroutes; i++)
+		if (relay->routes[i].cfg.track == id)
+			return true;
+	return false;
+}
