@@ -98,29 +98,41 @@ class Row:
             self.error = err
 
 
+def beside(rows, fault):
+    """All of them at the same time."""
+    threads = [threading.Thread(target=row.all, args=(site, fault, random.Random()))
+               for row in rows.values() for site in row.sites]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
 def run_fault(sites, fault, trials, end, results):
     """{contender: Row}, each with what results has of it already."""
     rows = {name: Row(group, trials, end, **results.get(name, {})) for name, group in sites.items()}
     rng = random.Random()
     turns = {name: row for name, row in rows.items() if name in EVENTS.get(fault, ())}
+    hogs = {name: row for name, row in rows.items() if CONTENDERS[name].hog}
+    others = {name: row for name, row in rows.items() if name not in turns and name not in hogs}
+
+    def pause(some, paused):
+        for row in some.values():
+            for site in row.sites:
+                site.pause(paused)
+
+    pause({**others, **hogs}, True)
     going = set(turns)
-    others = [site for name, row in rows.items() if name not in turns for site in row.sites]
-    for site in others:
-        site.pause(True)
     while going:
         for name in sorted(going):
             if turns[name].wanted():
                 turns[name].one(turns[name].sites[0], fault, rng)
             else:
                 going.discard(name)
-    for site in others:
-        site.pause(False)
-    threads = [threading.Thread(target=row.all, args=(site, fault, random.Random()))
-               for name, row in rows.items() if name not in turns for site in row.sites]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    pause(others, False)
+    beside(others, fault)
+    pause(hogs, False)
+    beside(hogs, fault)
     for name, row in rows.items():
         if row.error:
             raise AssertionError(f"{name}, {fault}: {row.error}") from row.error

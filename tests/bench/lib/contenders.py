@@ -95,6 +95,7 @@ class Site:
     name = what = check = ""
     bfd_able = True
     period = 1.0  # seconds of its slowest timer
+    hog = False  # takes all of the processor that it gets
 
     def __init__(self, lab, tag, bfd):
         self.lab, self.bfd = lab, bfd
@@ -262,6 +263,7 @@ class ExabgpFast(Exabgp):
     name = "exabgp fast"
     what = "healthcheck --interval 0.1 --fast-interval 0.1 --rise 1 --fall 1: one failed check withdraws"
     period = 1.0
+    hog = True
     options = "--interval 0.1 --fast-interval 0.1 --rise 1 --fall 1"
 
 
