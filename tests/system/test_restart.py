@@ -245,6 +245,20 @@ def test_planned_restart_with_import_check():
 
 
 @pytest.mark.sit
+def test_planned_restart_with_the_integrated_file(planned):
+    """The configuration comes a while after relayd, by vtysh -b: until then nothing is decided."""
+    with BgpSniffer(planned.net, "rl") as wire:
+        config = stop_planned(planned)
+        planned.relay.start("relayd")
+        holds_for(lambda: planned.relay.rib_openfabric() == set(ANYCAST), 1, "routes without a configuration")
+        run = planned.relay.boot(config)
+        assert run.returncode == 0, run.stdout + run.stderr
+        planned.relay.wait_relay("r", "up")
+        settled(planned)
+        assert wire.updates == []
+
+
+@pytest.mark.sit
 def test_nobody_comes_back(planned):
     """The routes are gone when the time is over; what they pointed to stays for the next relayd."""
     planned.relay.configure("relay graceful-restart 4")
