@@ -154,7 +154,10 @@ static void text_set(struct text *t, enum set_kind kind,
 #define NONCE4 "@th,384,64"
 #define NONCE6 "@th,64,64"
 
-static void text_rules4(struct text *t, uint64_t nonce, uint16_t group)
+/* key: NULL where there is nobody to hand probes to. Then none is sent, and a
+ * rule that asked for a nonce of 0 would take other people's packets. */
+static void text_rules4(struct text *t, const struct nflog_key *key,
+			uint64_t nonce)
 {
 	text_add(t,
 		 "\tchain reroute {\n"
@@ -163,15 +166,17 @@ static void text_rules4(struct text *t, uint64_t nonce, uint16_t group)
 		 "\t\tmeta mark set meta mark xor " MARK_BIT "\n"
 		 "\t\tip saddr set ip saddr map @transmit\n"
 		 "\t}\n"
-		 "\tchain encapsulated {\n"
-		 "\t\t" NONCE4 " 0x%016" PRIx64
-		 " ip saddr . ip daddr @probe_out goto reroute\n"
+		 "\tchain encapsulated {\n");
+	if (key)
+		text_add(t,
+			 "\t\t" NONCE4 " 0x%016" PRIx64
+			 " ip saddr . ip daddr @probe_out goto reroute\n",
+			 nonce);
+	text_add(t,
 		 "\t\tip daddr " TUNNEL_PROBE_SOURCE " drop\n"
 		 "\t\tip saddr @receive_only drop\n"
 		 "\t\tgoto reroute\n"
-		 "\t}\n",
-		 nonce);
-	text_add(t,
+		 "\t}\n"
 		 "\tchain output {\n"
 		 "\t\ttype route hook output priority -150; policy accept;\n"
 		 "\t\tip protocol != 41 accept\n"
@@ -185,15 +190,16 @@ static void text_rules4(struct text *t, uint64_t nonce, uint16_t group)
 		 "\n"
 		 "\t}\n");
 	/* the last filter of all: what comes so far would be on the wire next */
-	text_add(t,
-		 "\tchain postrouting {\n"
-		 "\t\ttype filter hook postrouting priority " LAST
-		 "; policy accept;\n"
-		 "\t\tip protocol != 41 accept\n"
-		 "\t\tip saddr @ours " NONCE4 " 0x%016" PRIx64
-		 " log group %u drop\n"
-		 "\t}\n",
-		 nonce, group);
+	if (key)
+		text_add(t,
+			 "\tchain postrouting {\n"
+			 "\t\ttype filter hook postrouting priority " LAST
+			 "; policy accept;\n"
+			 "\t\tip protocol != 41 accept\n"
+			 "\t\tip saddr @ours " NONCE4 " 0x%016" PRIx64
+			 " log group %u drop\n"
+			 "\t}\n",
+			 nonce, key->group);
 	/* late, so that what an operator's filter drops is not counted */
 	text_add(t,
 		 "\tchain input {\n"
@@ -242,14 +248,13 @@ char *tunnel_nft_text(const struct nft_relay *relays, size_t n,
 		     "add table ip6 " TABLE "\ndelete table ip6 " TABLE "\n");
 	if (n == 0)
 		return t.buf;
-	/* without a key nothing is handed over: no probe is sent then */
 	if (key)
 		memcpy(&nonce, key->nonce, sizeof(nonce));
 	nonce = be64toh(nonce);
 	text_add(&t, "table ip " TABLE " {\n");
 	for (size_t kind = 0; kind < SET_PROBE_ROUTED; kind++)
 		text_set(&t, kind, relays, n);
-	text_rules4(&t, nonce, key ? key->group : 0);
+	text_rules4(&t, key, nonce);
 	text_add(&t, "}\n");
 	if (!key)
 		return t.buf;

@@ -283,6 +283,9 @@ static void test_nft_text_empty(void **state)
 	text = tunnel_nft_text(&one, 1, NULL);
 	assert_null(strstr(text, "table ip6 frr-relay {"));
 	assert_non_null(strstr(text, "table ip frr-relay {"));
+	/* and with no rule that could take traffic for a probe */
+	assert_null(strstr(text, "@th"));
+	assert_null(strstr(text, "log group"));
 	tunnel_nft_text_free(&text);
 }
 
