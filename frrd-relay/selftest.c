@@ -20,6 +20,9 @@
 #define PROBE_JUDGE_MS 200
 #define PROBE_LOSSES_MAX 3
 #define PROBE_SLOTS 18
+/* while a way fails, its cause is looked for anew as often as this: what was
+ * found may have been mended since, and not have been all */
+#define PROBE_LOSSES_AGAIN 10
 
 static struct tunnel *by_id[UINT16_MAX + 1];
 static uint16_t last_id;
@@ -54,22 +57,27 @@ static bool way_tested(const struct tunnel *tun, enum tunnel_way way)
 	       tunnel_has_way(tun->params.direction, way);
 }
 
+static void selftest_reset_way(struct tunnel *tun, enum tunnel_way way)
+{
+	struct tunnel_self_test *st = &tun->st[way];
+
+	st->waiting = false;
+	st->by_uplink = false;
+	st->error = 0;
+	st->lost = 0;
+	st->vanished = 0;
+	st->detail[0] = '\0';
+	tun->status.self_test_detail[way][0] = '\0';
+	tun->status.self_test[way] = way_tested(tun, way) ? TUNNEL_CHECK_PENDING
+							  : TUNNEL_CHECK_OFF;
+}
+
 void selftest_reset(struct tunnel *tun)
 {
 	EVENT_OFF(tun->t_self_test);
 	EVENT_OFF(tun->t_self_test_judge);
-	for (enum tunnel_way way = 0; way < TUNNEL_WAYS; way++) {
-		struct tunnel_self_test *st = &tun->st[way];
-
-		st->waiting = false;
-		st->by_uplink = false;
-		st->lost = 0;
-		st->detail[0] = '\0';
-		tun->status.self_test_detail[way][0] = '\0';
-		tun->status.self_test[way] = way_tested(tun, way)
-						     ? TUNNEL_CHECK_PENDING
-						     : TUNNEL_CHECK_OFF;
-	}
+	for (enum tunnel_way way = 0; way < TUNNEL_WAYS; way++)
+		selftest_reset_way(tun, way);
 }
 
 void selftest_presume(struct tunnel *tun)
@@ -83,21 +91,26 @@ void selftest_presume(struct tunnel *tun)
 static void selftest_describe_loss(struct tunnel *tun, enum tunnel_way way)
 {
 	struct tunnel_self_test *st = &tun->st[way];
+	unsigned int losses;
 
 	if (st->error < 0) {
-		/* the kind may have found better words */
-		if (st->detail[0] == '\0')
+		st->vanished = 0;
+		if (st->why[0])
+			strlcpy(st->detail, st->why, sizeof(st->detail));
+		else
 			snprintf(st->detail, sizeof(st->detail),
 				 "a probe can't be sent: %s",
 				 safe_strerror(-st->error));
 		return;
 	}
-	/* what is told stays as it is while it fails */
-	if (st->lost > PROBE_LOSSES_MAX)
+	losses = st->vanished++ % PROBE_LOSSES_AGAIN + 1;
+	if (losses > PROBE_LOSSES_MAX)
 		return;
-	strlcpy(st->detail, "probes do not come out", sizeof(st->detail));
+	if (st->vanished == 1)
+		strlcpy(st->detail, "probes do not come out",
+			sizeof(st->detail));
 	if (tun->ops->self_test_lost)
-		tun->ops->self_test_lost(tun, way, st->lost);
+		tun->ops->self_test_lost(tun, way, losses);
 }
 
 /* What is still awaited is lost. */
@@ -165,6 +178,7 @@ static void selftest_probe(struct frr_event *ev)
 		if (!way_tested(tun, way))
 			continue;
 		st->waiting = true;
+		st->why[0] = '\0';
 		st->error = tun->ops->self_test(tun, way, tun->st_seq);
 		if (st->error == 0)
 			st->sent++;
@@ -191,7 +205,7 @@ void selftest_update(struct tunnel *tun)
 	}
 	for (enum tunnel_way way = 0; way < TUNNEL_WAYS; way++)
 		if (!way_tested(tun, way))
-			st->self_test[way] = TUNNEL_CHECK_OFF;
+			selftest_reset_way(tun, way);
 		else if (st->self_test[way] == TUNNEL_CHECK_OFF)
 			st->self_test[way] = TUNNEL_CHECK_PENDING;
 	if (!tun->t_self_test)
@@ -208,6 +222,7 @@ void selftest_seen(struct tunnel *tun, enum tunnel_way way, uint32_t seq)
 		return;
 	st->waiting = false;
 	st->lost = 0;
+	st->vanished = 0;
 	st->detail[0] = '\0';
 	tun->status.self_test_detail[way][0] = '\0';
 	tun->status.self_test[way] = TUNNEL_CHECK_OK;

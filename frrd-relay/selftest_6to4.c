@@ -258,14 +258,14 @@ int selftest_6to4_send(struct tunnel *tun, enum tunnel_way way, uint32_t seq)
 	int ret;
 
 	if (sockets_error < 0 || !key) {
-		snprintf(st->detail, sizeof(st->detail), "%s: %s",
-			 sockets_what, safe_strerror(-sockets_error));
+		snprintf(st->why, sizeof(st->why), "%s: %s", sockets_what,
+			 safe_strerror(-sockets_error));
 		return sockets_error;
 	}
 	st->uplink = probe_uplink(way);
 	probe.uplink = st->uplink != 0;
 	if (!probe.uplink && st->by_uplink) {
-		snprintf(st->detail, sizeof(st->detail),
+		snprintf(st->why, sizeof(st->why),
 			 "the %s default route is gone",
 			 way == TUNNEL_WAY_6TO4 ? "IPv4" : "IPv6");
 		return -ENETUNREACH;

@@ -29,7 +29,7 @@ void selftest_6to4_address(enum selftest_end end, struct in_addr source,
 			   struct in6_addr *addr);
 
 /*
- * Sends one probe; 0 or -errno, with the cause in st[way].detail where errno
+ * Sends one probe; 0 or -errno, with the cause in st[way].why where errno
  * does not tell it.
  */
 int selftest_6to4_send(struct tunnel *tun, enum tunnel_way way, uint32_t seq);

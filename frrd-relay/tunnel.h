@@ -111,11 +111,12 @@ struct tunnel_ops {
 	/* relayd ends, the kernel's objects stay: frees priv; may be NULL */
 	void (*leave)(struct tunnel *tun);
 	/* send one in-band probe one way (see selftest.h); its coming out is
-	 * reported through selftest_seen(). On error st[way].detail may say
-	 * why. */
+	 * reported through selftest_seen(). On error st[way].why may say why.
+	 */
 	int (*self_test)(struct tunnel *tun, enum tunnel_way way, uint32_t seq);
-	/* losses probes in a row have not come out: from the second call on,
-	 * may say in st[way].detail where they got lost; may be NULL */
+	/* losses probes in a row have not come out: at 1 remembers what there
+	 * is to compare with, from 2 on may say in st[way].detail where they
+	 * got lost since; may be NULL */
 	void (*self_test_lost)(struct tunnel *tun, enum tunnel_way way,
 			       unsigned int losses);
 	int (*counters)(struct tunnel *tun, struct tunnel_counters *out);
@@ -134,7 +135,9 @@ enum tunnel_repair {
 struct tunnel_self_test {
 	bool waiting;	   /* the last probe has not come out yet */
 	int error;	   /* of sending it */
-	unsigned int lost; /* consecutive losses */
+	char why[TUNNEL_DETAIL_LEN]; /* the error in words, "" = errno's */
+	unsigned int lost;	     /* consecutive losses */
+	unsigned int vanished; /* those in a row that were sent */
 	uint64_t sent, seen;
 	ifindex_t uplink; /* that the last probe was to leave by; 0: none */
 	bool by_uplink;	  /* one has come out there since the last reset */

@@ -61,8 +61,12 @@ int sit_self_test(struct tunnel *tun, enum tunnel_way way, uint32_t seq)
 	if (ret < 0) {
 		/* Nothing would keep the probe's outer route out of sit's cache
 		 * and the probe itself on this host. */
-		snprintf(st->detail, sizeof(st->detail), "it needs nftables: %s",
-			 tunnel_nft_error());
+		if (ret == -EINPROGRESS)
+			strlcpy(st->why, "its nftables rules are not there yet",
+				sizeof(st->why));
+		else
+			snprintf(st->why, sizeof(st->why),
+				 "it needs nftables: %s", tunnel_nft_error());
 		return ret;
 	}
 	/* asked only after a loss: it is the dearest part of a probe */
