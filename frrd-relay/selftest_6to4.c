@@ -194,32 +194,53 @@ bool selftest_6to4_parse(const uint8_t *pkt, size_t len, const uint8_t nonce[8],
 
 /* -------- sending and seeing -------- */
 
-/* Interface that the probes of a way leave this host by; 0: they have none. */
-static ifindex_t probe_uplink(enum tunnel_way way)
+/* Where the probes of a way go, as it was last looked up. */
+struct probe_route {
+	int64_t asked_us;
+	ifindex_t oif;	/* that they leave this host by; 0: they have none */
+	bool discarded; /* by a route that does just that */
+};
+
+static const struct probe_route *probe_route(enum tunnel_way way)
 {
-	static ifindex_t oif[TUNNEL_WAYS];
-	static int64_t asked[TUNNEL_WAYS];
+	static struct probe_route routes[TUNNEL_WAYS];
+	struct probe_route *route = &routes[way];
+	bool discarded = route->discarded;
 	int64_t now = tunnel_now_us();
 	struct in_addr dummy = dummy_address();
 	const struct kern_link *link;
 	struct in6_addr native;
 
-	if (asked[way] && now - asked[way] < ROUTE_AGE_US)
-		return oif[way];
-	asked[way] = now;
+	if (route->asked_us && now - route->asked_us < ROUTE_AGE_US)
+		return route;
+	route->asked_us = now;
 	if (way == TUNNEL_WAY_6TO4) {
-		oif[way] = kern_route_oif(AF_INET, &dummy);
+		route->oif = kern_route_oif(AF_INET, &dummy, &route->discarded);
 	} else {
 		selftest_6to4_address(SELFTEST_NATIVE_UPLINK, dummy, &native);
-		oif[way] = kern_route_oif(AF_INET6, &native);
+		route->oif =
+			kern_route_oif(AF_INET6, &native, &route->discarded);
 	}
+	/* what is known of default routes is a few seconds old */
+	if (route->discarded && !discarded)
+		tunnel_route_scan();
 	/* a default route into a relay is no way out */
-	link = oif[way] ? kern_link_by_index(oif[way]) : NULL;
+	link = route->oif ? kern_link_by_index(route->oif) : NULL;
 	if (!link || link->pub.ifindex == lo_ifindex ||
 	    strncmp(link->alias, TUNNEL_ALIAS_PREFIX,
 		    strlen(TUNNEL_ALIAS_PREFIX)) == 0)
-		oif[way] = 0;
-	return oif[way];
+		route->oif = 0;
+	return route;
+}
+
+/* A discard route for the probes' addresses, as filters of martians have it,
+ * takes nobody else's way out while the default route is there. */
+static bool way_out_gone(const struct probe_route *route, enum tunnel_way way)
+{
+	return !route->oif &&
+	       !(route->discarded &&
+		 tunnel_route_default(way == TUNNEL_WAY_6TO4 ? AF_INET
+							     : AF_INET6));
 }
 
 static int packet_send(const uint8_t *pkt, size_t len, uint16_t protocol)
@@ -251,6 +272,7 @@ int selftest_6to4_send(struct tunnel *tun, enum tunnel_way way, uint32_t seq)
 {
 	const struct nflog_key *key = tunnel_nflog_key();
 	struct tunnel_self_test *st = &tun->st[way];
+	const struct probe_route *route;
 	uint8_t pkt[OUTER_LEN + SELFTEST_PROBE_LEN];
 	struct selftest_probe probe = {.way = way, .id = tun->st_id,
 				       .seq = seq};
@@ -262,9 +284,10 @@ int selftest_6to4_send(struct tunnel *tun, enum tunnel_way way, uint32_t seq)
 			 safe_strerror(-sockets_error));
 		return sockets_error;
 	}
-	st->uplink = probe_uplink(way);
+	route = probe_route(way);
+	st->uplink = route->oif;
 	probe.uplink = st->uplink != 0;
-	if (!probe.uplink && st->by_uplink) {
+	if (st->by_uplink && way_out_gone(route, way)) {
 		snprintf(st->why, sizeof(st->why),
 			 "the %s default route is gone",
 			 way == TUNNEL_WAY_6TO4 ? "IPv4" : "IPv6");

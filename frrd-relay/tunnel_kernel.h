@@ -144,8 +144,9 @@ int kern_local_route_del(const struct in6_addr *dst, ifindex_t ifindex);
 int kern_standby_route(bool add, const struct prefix_ipv6 *p,
 		       ifindex_t ifindex);
 bool kern_local_route_present(const struct in6_addr *dst, ifindex_t ifindex);
-/* Interface that packets to an address leave by; 0: no unicast route. */
-ifindex_t kern_route_oif(int family, const void *addr);
+/* Interface that packets to an address leave by; 0: no unicast route, for
+ * `discarded` since one is there to discard them (blackhole and the like). */
+ifindex_t kern_route_oif(int family, const void *addr, bool *discarded);
 
 struct kern_stats {
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
@@ -160,6 +161,8 @@ void tunnel_route_scan(void);
 bool tunnel_route_several_nexthops(void);
 /* Interfaces that carry a gateway route of the family; NULL ends. */
 const ifindex_t *tunnel_route_uplinks(int family, size_t *n);
+/* There is a default route that does not discard. */
+bool tunnel_route_default(int family);
 
 /* -------- tunnel_sysctl.c -------- */
 

@@ -375,13 +375,17 @@ bool kern_local_route_present(const struct in6_addr *dst, ifindex_t ifindex)
 	       ans.oif == ifindex;
 }
 
-ifindex_t kern_route_oif(int family, const void *addr)
+ifindex_t kern_route_oif(int family, const void *addr, bool *discarded)
 {
 	struct route_answer ans;
+	int ret = route_ask(family, addr, &ans);
 
-	if (route_ask(family, addr, &ans) < 0 || ans.type != RTN_UNICAST)
-		return 0;
-	return ans.oif;
+	/* the kernel answers with the error that a sender would get */
+	*discarded = ret == -EINVAL || ret == -EACCES || ret == -EHOSTUNREACH ||
+		     (ret == 0 && (ans.type == RTN_BLACKHOLE ||
+				   ans.type == RTN_PROHIBIT ||
+				   ans.type == RTN_UNREACHABLE));
+	return ret == 0 && ans.type == RTN_UNICAST ? ans.oif : 0;
 }
 
 static void stats_cb(struct nlmsghdr *nlh, void *arg)

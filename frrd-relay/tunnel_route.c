@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Which interfaces carry a gateway route, and whether IPv4 has several next
- * hops. A router may hold a million routes, so the main table is read on a
+ * Which interfaces carry a gateway route, whether there is a default route, and
+ * whether IPv4 has several next hops. A router may hold a million routes, so the main table is read on a
  * socket of its own, at most so far, and then that socket is closed.
  */
 #include <zebra.h>
@@ -31,6 +31,7 @@ static struct uplinks uplinks4, uplinks6;
 static struct in_addr hop_gateway;
 static ifindex_t hop_ifindex;
 static bool hop_several;
+static bool default4, default6;
 static char buf[65536] __attribute__((aligned(NLMSG_ALIGNTO)));
 
 static void uplink_add(struct uplinks *up, ifindex_t ifindex)
@@ -95,6 +96,8 @@ static bool parse_route(struct nlmsghdr *nlh)
 	table = tb[RTA_TABLE] ? nla_get_u32(tb[RTA_TABLE]) : rtm->rtm_table;
 	if (table != RT_TABLE_MAIN || rtm->rtm_type != RTN_UNICAST)
 		return false;
+	if (rtm->rtm_dst_len == 0)
+		*(rtm->rtm_family == AF_INET ? &default4 : &default6) = true;
 	if (tb[RTA_MULTIPATH])
 		parse_multipath(rtm->rtm_family, tb[RTA_MULTIPATH]);
 	else
@@ -151,7 +154,7 @@ void tunnel_route_scan(void)
 {
 	uplinks4.n = uplinks6.n = 0;
 	hop_ifindex = 0;
-	hop_several = false;
+	hop_several = default4 = default6 = false;
 	scan_family(AF_INET);
 	scan_family(AF_INET6);
 }
@@ -159,6 +162,11 @@ void tunnel_route_scan(void)
 bool tunnel_route_several_nexthops(void)
 {
 	return hop_several;
+}
+
+bool tunnel_route_default(int family)
+{
+	return family == AF_INET ? default4 : default6;
 }
 
 const ifindex_t *tunnel_route_uplinks(int family, size_t *n)
