@@ -26,6 +26,7 @@ static void (*on_change)(enum relay_bfdd_state state);
 static int sock = -1;
 static enum relay_bfdd_state state;
 static unsigned int unanswered;
+static bool answered; /* on this connection */
 static struct frr_event *t_read, *t_timer;
 
 static void timer(struct frr_event *ev);
@@ -81,6 +82,7 @@ static bool connect_vty(void)
 		return false;
 	}
 	unanswered = 0;
+	answered = false;
 	event_add_read(loop, answer, NULL, sock, &t_read);
 	send_ping();
 	return true;
@@ -99,12 +101,14 @@ static void answer(struct frr_event *ev)
 	if (n > 0) {
 		event_add_read(loop, answer, NULL, sock, &t_read);
 		unanswered = 0;
+		answered = true;
 		set_state(RELAY_BFDD_ALIVE);
 		return;
 	}
-	/* bfdd may close a vty and live: then the next one opens at once */
+	/* bfdd may close a vty and live: then the next one opens at once; but
+	 * not over and over, where each is closed without a word */
 	hang_up();
-	if (connect_vty())
+	if (answered && connect_vty())
 		return;
 	EVENT_OFF(t_timer);
 	event_add_timer_msec(loop, timer, NULL, BFDD_CONNECT_MS, &t_timer);

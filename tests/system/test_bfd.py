@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`track N bfd peer` on stock bfdd: sessions, and all that ends one."""
 
+import contextlib
 import re
 import signal
+import socket
 import time
 
 import pytest
@@ -229,6 +231,29 @@ def test_without_bfdd_from_the_start(rl, three):
     rl.configure(f"track 4 bfd peer {PEER4}", "delay up 1")
     wait_for(lambda: rl.track_json(4).get("detail") == "bfdd is not running", 10, "says why")
     holds_for(lambda: rl.track_json(4)["state"] == "init", 1, "init")
+    three.start_bfdd(rl)
+    rl.wait_track(4, "up")
+
+
+def test_vty_that_closes_each_connection(rl, three):
+    """Where bfdd's socket takes a connection and closes it, relayd does not come back in a loop."""
+    rl.stop("bfdd")
+    path = rl.dir / "bfdd.vty"
+    path.unlink(missing_ok=True)
+    calls = 0
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
+        server.bind(str(path))
+        path.chmod(0o777)
+        server.listen(64)
+        server.settimeout(0.2)
+        rl.configure(f"track 4 bfd peer {PEER4}")
+        until = time.monotonic() + 2
+        while time.monotonic() < until:
+            with contextlib.suppress(TimeoutError):
+                server.accept()[0].close()
+                calls += 1
+        assert rl.track_json(4)["detail"] == "bfdd is not running"
+    assert 2 <= calls <= 20
     three.start_bfdd(rl)
     rl.wait_track(4, "up")
 
