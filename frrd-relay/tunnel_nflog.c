@@ -23,6 +23,8 @@
 #define GROUPS_MAX 16
 /* room for the probes of some thousand tunnels at once */
 #define LOG_RCVBUF (8 * 1024 * 1024)
+/* messages taken in one go: somebody's rule may log his traffic to our group */
+#define LOG_BATCH 8192
 
 static struct nl_sock *log_sock;
 static struct nflog_key log_key;
@@ -50,7 +52,7 @@ void tunnel_nflog_poll(void)
 	if (!log_sock)
 		return;
 	fd = nl_socket_get_fd(log_sock);
-	for (;;) {
+	for (int i = 0; i < LOG_BATCH; i++) {
 		len = recv(fd, log_buf, sizeof(log_buf), MSG_DONTWAIT);
 		/* what did not fit is lost, as on a wire */
 		if (len < 0 && (errno == EINTR || errno == ENOBUFS))
