@@ -216,25 +216,35 @@ static void way_delay_over(struct frr_event *ev)
 	evaluate(way->relay);
 }
 
-/* A way that comes back into a relay that is up waits as the relay would. */
+/*
+ * Each way waits for itself, whatever holds the relay back meanwhile: the one
+ * that comes back later than the other is announced later.
+ */
 static void delay_ways(struct relay *relay)
 {
+	bool waits = relay->cfg.delay_up_s && !relay->resumed;
+
 	for (enum tunnel_way i = 0; i < TUNNEL_WAYS; i++) {
 		struct relay_way *way = &relay->ways[i];
-		enum tunnel_check check = relay_check_way(relay, i);
 
-		if (check == TUNNEL_CHECK_FAILED ||
-		    check == TUNNEL_CHECK_PENDING) {
+		switch (relay_check_way(relay, i)) {
+		case TUNNEL_CHECK_FAILED:
+		case TUNNEL_CHECK_PENDING:
 			EVENT_OFF(way->t_delay);
 			way->delay_passed = false;
-		} else if (!way->delay_passed && !way->t_delay) {
-			if (relay->oper == RELAY_OPER_UP &&
-			    relay->cfg.delay_up_s && !relay->resumed)
+			break;
+		case TUNNEL_CHECK_OK:
+			if (waits && !way->delay_passed) {
 				event_add_timer(relay_loop, way_delay_over, way,
 						relay->cfg.delay_up_s,
 						&way->t_delay);
-			else
-				way->delay_passed = true;
+				break;
+			}
+			/* fallthrough */
+		case TUNNEL_CHECK_OFF:
+			EVENT_OFF(way->t_delay);
+			way->delay_passed = true;
+			break;
 		}
 	}
 }
@@ -250,6 +260,8 @@ static void evaluate(struct relay *relay)
 	       relay->cfg.name, relay_oper_str(verdict.oper),
 	       relay_reason_str(verdict.reason), verdict.detail);
 
+	/* first, so that a way's delay is over before the relay's is */
+	delay_ways(relay);
 	if (!verdict.healthy) {
 		if (relay->delay_passed &&
 		    relay_health_is_flap(&facts, &verdict))
@@ -266,7 +278,6 @@ static void evaluate(struct relay *relay)
 					&relay->t_delay);
 		}
 	}
-	delay_ways(relay);
 	record(relay, &verdict);
 	relay_routes_sync(relay);
 	relay_routes_keep(relay);
@@ -372,7 +383,7 @@ struct relay *relay_lookup(const char *name)
 struct relay *relay_configure(const struct relay_config *cfg)
 {
 	struct relay *relay = relay_lookup(cfg->name);
-	bool rests, met = !relay;
+	bool rests, met = !relay, delay_changed;
 
 	if (!relay) {
 		relay = XCALLOC(MTYPE_RELAY, sizeof(*relay));
@@ -389,6 +400,7 @@ struct relay *relay_configure(const struct relay_config *cfg)
 
 	relay->configuring = true;
 	relay_suppress_configure(relay, &cfg->dampening);
+	delay_changed = relay->cfg.delay_up_s != cfg->delay_up_s;
 	relay->cfg = *cfg;
 	rests = !cfg->enabled || cfg->maintenance;
 	if (rests)
@@ -396,9 +408,11 @@ struct relay *relay_configure(const struct relay_config *cfg)
 	else
 		drain_cancel(relay);
 	/* a changed `delay up` counts from now */
-	EVENT_OFF(relay->t_delay);
-	for (enum tunnel_way way = 0; way < TUNNEL_WAYS; way++)
-		EVENT_OFF(relay->ways[way].t_delay);
+	if (delay_changed) {
+		EVENT_OFF(relay->t_delay);
+		for (enum tunnel_way way = 0; way < TUNNEL_WAYS; way++)
+			EVENT_OFF(relay->ways[way].t_delay);
+	}
 	relay_routes_configure(relay);
 	sync_tunnel(relay);
 	if (met)

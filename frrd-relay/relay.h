@@ -104,7 +104,7 @@ struct relay_route {
 	struct relay_dampening dampening; /* for what befalls it alone */
 };
 
-/* One way through a relay that is up: `delay up` counts for each. */
+/* One way through a relay: `delay up` counts for each. */
 struct relay_way {
 	struct relay *relay;
 	bool delay_passed;
