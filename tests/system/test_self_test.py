@@ -141,6 +141,75 @@ def test_a_way_comes_back_after_delay_up(up):
     assert time.monotonic() - began > 2.5
 
 
+def probed(router, way, times):
+    """So many probes later."""
+    before = router.relay_json("r")["selfTests"][way]["sent"]
+    wait_for(lambda: router.relay_json("r")["selfTests"][way]["sent"] >= before + times, 15, f"{times} probes {way}")
+
+
+def test_each_way_has_a_delay_of_its_own(up):
+    """The way that is mended later is announced later, though the relay was not up yet; another line changes nothing."""
+    up.relay.configure("relay r", "delay up 10")
+    for fault in "input", "output":
+        up.relay.ns.run(*FAULTS[fault][0])
+    up.relay.wait_relay("r", "down", "self-test-failed")
+    up.relay.ns.run(*FAULTS["input"][1])
+    up.relay.wait_relay("r", "init", "delay-up")
+    began = time.monotonic()
+    probed(up.relay, "4to6", 5)
+    up.relay.ns.run(*FAULTS["output"][1])
+    wait_for(lambda: states(up.relay)["6to4"] == "ok", 10, "the other way is good again")
+    second = time.monotonic()
+    up.relay.configure("relay r", "description another line")
+    up.relay.wait_relay("r", "up")
+    assert time.monotonic() - began < 13, "the delay began anew"
+    routes = {route["prefix"]: route for route in up.relay.relay_json("r")["routes"]}
+    assert routes[ANYCAST6].get("note") == "delay up" and not routes[ANYCAST6]["installed"]
+    up.bird.wait_routes(ANYCAST)
+    assert time.monotonic() - second > 8.5
+
+
+def test_what_is_told_follows_the_fault(up):
+    """A way that goes on failing for another cause says the other cause."""
+    def told(said):
+        wait_for(lambda: said in up.relay.relay_json("r")["selfTests"]["4to6"].get("detail", ""), 25, said)
+        assert up.relay.relay_json("r")["detail"].endswith(up.relay.relay_json("r")["selfTests"]["4to6"]["detail"])
+
+    up.relay.ns.run(*FAULTS["ipv6-default"][0])
+    told(FAULTS["ipv6-default"][3])
+    up.relay.ns.run(*FAULTS["forward-in"][0])
+    up.relay.ns.run(*FAULTS["ipv6-default"][1])
+    told(FAULTS["forward-in"][3])
+    up.relay.ns.run(*FAULTS["input"][0])
+    up.relay.ns.run(*FAULTS["forward-in"][1])
+    told(FAULTS["input"][3])
+    up.relay.ns.run(*FAULTS["input"][1])
+    up.relay.wait_relay("r", "up", "ok")
+
+
+def test_a_discard_route_is_no_missing_default_route(up):
+    """A blackhole for martians takes the probes, and nobody else's way out; without a default route it does."""
+    martians = (["-4", "192.0.0.0/24"], ["-6", "100::/64"])
+    wait_for(lambda: all("interface" in test for test in up.relay.relay_json("r")["selfTests"].values()), 10, "uplinks")
+    for family, prefix in martians:
+        up.relay.ns.run("ip", family, "route", "add", "blackhole", prefix)
+    try:
+        wait_for(lambda: not any("interface" in test for test in up.relay.relay_json("r")["selfTests"].values()), 10,
+                 "probes end here")
+        for way in PREFIX:
+            probed(up.relay, way, 4)
+        data = up.relay.relay_json("r")
+        assert (data["operStatus"], data["reason"]) == ("up", "ok")
+        up.relay.ns.run(*FAULTS["ipv6-default"][0])
+        wait_for(lambda: states(up.relay) == {"4to6": "failed", "6to4": "ok"}, 15, "the default route is missed")
+        assert FAULTS["ipv6-default"][3] in up.relay.relay_json("r")["detail"]
+        up.relay.ns.run(*FAULTS["ipv6-default"][1])
+        up.relay.wait_relay("r", "up", "ok")
+    finally:
+        for family, prefix in martians:
+            up.relay.ns.run("ip", family, "route", "del", "blackhole", prefix)
+
+
 def test_nothing_is_left_of_the_self_test(up):
     """Its host routes and tables go with the relay, and with `no self-test`."""
     def local_routes():
