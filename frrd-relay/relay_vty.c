@@ -292,9 +292,9 @@ static void show_relay_routes(struct vty *vty, const struct relay *relay)
 		vty_out(vty, "  Route %pFX %s, distance %u, metric %u, tag %u",
 			&route->cfg.prefix,
 			route->installed ? "installed"
+			: !route->sent	 ? "withdrawn"
 			: relay->resumed ? "kept over the restart"
-			: route->sent	 ? "not installed"
-					 : "withdrawn",
+					 : "not installed",
 			route->cfg.distance, route->cfg.metric, route->cfg.tag);
 		if (route->cfg.track)
 			vty_out(vty, ", track %u is %s", route->cfg.track,

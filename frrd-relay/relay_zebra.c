@@ -60,10 +60,13 @@ static bool session_up;
 /* Zebra counts the age of a route in whole seconds. */
 #define RELAY_ZEBRA_AGE_S 2
 #define RELAY_ZEBRA_ANSWER_S 2
+/* A planned stop does not wait for a route that flaps. */
+#define RELAY_ZEBRA_WAITS_MAX 2
 
 static time_t route_said; /* last word to zebra or from it on a route of ours */
 static void (*keep_done)(bool kept);
 static uint16_t keep_secs;
+static unsigned int keep_waits;
 static struct frr_event *t_keep;
 
 /* ------------------------------------------------------------- session */
@@ -255,6 +258,15 @@ static void keep_unanswered(struct frr_event *ev)
  */
 static void keep_ask(struct frr_event *ev)
 {
+	time_t age = monotime(NULL) - route_said;
+
+	/* What is as old as the end of the session counts as brought anew, and
+	 * would stay for good if relayd did not come back. */
+	if (age < RELAY_ZEBRA_AGE_S && keep_waits++ < RELAY_ZEBRA_WAITS_MAX) {
+		event_add_timer(zloop, keep_ask, NULL, RELAY_ZEBRA_AGE_S - age,
+				&t_keep);
+		return;
+	}
 	if (capability_send(ZEBRA_CLIENT_GR_CAPABILITIES, keep_secs) < 0 ||
 	    zclient_send_router_id_update(zclient, ZEBRA_ROUTER_ID_ADD, AFI_IP,
 					  VRF_DEFAULT) == ZCLIENT_SEND_FAILURE) {
@@ -273,15 +285,10 @@ static int router_id_update(ZAPI_CALLBACK_ARGS)
 
 void relay_zebra_keep(uint16_t secs, void (*done)(bool kept))
 {
-	time_t age = monotime(NULL) - route_said;
-
 	keep_done = done;
 	keep_secs = secs;
-	/* What is as old as the end of the session counts as brought anew, and
-	 * would stay for good if relayd did not come back. */
-	event_add_timer(zloop, keep_ask, NULL,
-			age < RELAY_ZEBRA_AGE_S ? RELAY_ZEBRA_AGE_S - age : 0,
-			&t_keep);
+	keep_waits = 0;
+	event_add_timer(zloop, keep_ask, NULL, 0, &t_keep);
 }
 
 int relay_zebra_keep_end(void)
