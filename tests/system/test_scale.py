@@ -15,12 +15,15 @@ import time
 
 import pytest
 
-from lab import wait_for
+from lab import RELAYD, wait_for
 from wire import checksum
 
 EMULATED = "QEMU TCG" in pathlib.Path("/proc/cpuinfo").read_text(encoding="ascii")
 RELAYS, TRACKS = (50, 250) if EMULATED else (200, 1000)
 LOAD_S, SHOW_S, IDLE, RSS_MB = 5.0, 0.1, 0.01, 40
+
+# then the figures are the sanitizers', and that it works at all is what is tested
+SANITIZED = RELAYD.exists() and b"__asan_init" in RELAYD.read_bytes()
 
 # what calculate() takes on a present-day processor
 REFERENCE_S = 0.04
@@ -112,6 +115,8 @@ def judge(figures, record_property):
     for key, value in figures.items():
         record_property(key, round(value, 4))
     print(" ".join(f"{key} {value:.4g}" for key, value in figures.items()))
+    if SANITIZED:
+        return
     assert figures["load_s"] < LOAD_S * figures["slower"] * RELAYS / 200
     assert figures["show_s"] < SHOW_S * figures["slower"] * RELAYS / 200
     assert figures["idle_core"] < (figures["pinger_core"] if EMULATED else IDLE)
