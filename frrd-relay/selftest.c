@@ -68,8 +68,8 @@ static void selftest_reset_way(struct tunnel *tun, enum tunnel_way way)
 	st->vanished = 0;
 	st->detail[0] = '\0';
 	tun->status.self_test_detail[way][0] = '\0';
-	tun->status.self_test[way] = way_tested(tun, way) ? TUNNEL_CHECK_PENDING
-							  : TUNNEL_CHECK_OFF;
+	tun->status.self_test[way] =
+		way_tested(tun, way) ? TUNNEL_CHECK_PENDING : TUNNEL_CHECK_OFF;
 }
 
 void selftest_reset(struct tunnel *tun)
@@ -198,8 +198,7 @@ void selftest_update(struct tunnel *tun)
 	/* What has no interface or no source can't be probed, and needs no
 	 * probe to be known as broken. */
 	if (!tun->params.self_test || !tun->created ||
-	    st->interface != TUNNEL_CHECK_OK ||
-	    st->source != TUNNEL_CHECK_OK) {
+	    st->interface != TUNNEL_CHECK_OK || st->source != TUNNEL_CHECK_OK) {
 		selftest_reset(tun);
 		return;
 	}

@@ -136,12 +136,11 @@ size_t selftest_6to4_build(uint8_t *pkt, struct in_addr source,
 			   const uint8_t nonce[8])
 {
 	bool in = probe->way == TUNNEL_WAY_4TO6;
-	enum selftest_end native = probe->uplink ? SELFTEST_NATIVE_UPLINK
-						 : SELFTEST_NATIVE_HOST;
+	enum selftest_end native =
+		probe->uplink ? SELFTEST_NATIVE_UPLINK : SELFTEST_NATIVE_HOST;
 	/* what comes in embeds its outer source, RFC 3964 section 5.2 */
-	enum selftest_end sixtofour = probe->uplink || in
-					      ? SELFTEST_6TO4_UPLINK
-					      : SELFTEST_6TO4_HOST;
+	enum selftest_end sixtofour =
+		probe->uplink || in ? SELFTEST_6TO4_UPLINK : SELFTEST_6TO4_HOST;
 	size_t outer = in ? OUTER_LEN : 0;
 	uint8_t *ip6 = pkt + outer, *icmp = ip6 + INNER_LEN;
 	size_t icmp_len = SELFTEST_PROBE_LEN - INNER_LEN;
@@ -180,8 +179,7 @@ bool selftest_6to4_parse(const uint8_t *pkt, size_t len, const uint8_t nonce[8],
 		return false;
 	/* forwarded: one hop less than it began with */
 	if (ip6[0] >> 4 != 6 || ip6[6] != IPPROTO_ICMPV6 ||
-	    ip6[7] != PROBE_HOP_LIMIT - 1 ||
-	    ip6[24] != (out ? 0x20 : 0x01) ||
+	    ip6[7] != PROBE_HOP_LIMIT - 1 || ip6[24] != (out ? 0x20 : 0x01) ||
 	    (get32(ip6 + 36) & ~1U) != MAGIC || icmp[0] != ICMP6_ECHO ||
 	    memcmp(icmp + 8, nonce, 8) != 0)
 		return false;
@@ -274,8 +272,8 @@ int selftest_6to4_send(struct tunnel *tun, enum tunnel_way way, uint32_t seq)
 	struct tunnel_self_test *st = &tun->st[way];
 	const struct probe_route *route;
 	uint8_t pkt[OUTER_LEN + SELFTEST_PROBE_LEN];
-	struct selftest_probe probe = {.way = way, .id = tun->st_id,
-				       .seq = seq};
+	struct selftest_probe probe = {
+		.way = way, .id = tun->st_id, .seq = seq};
 	size_t len;
 	int ret;
 
@@ -333,8 +331,8 @@ static int sockets_open(void)
 		return -errno;
 	sockets_what = "a packet socket";
 	/* protocol 0: it receives nothing */
-	packet_fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
-			   0);
+	packet_fd =
+		socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	return packet_fd < 0 ? -errno : 0;
 }
 

@@ -133,11 +133,11 @@ enum tunnel_repair {
 
 /* The self-test of one way through one tunnel. */
 struct tunnel_self_test {
-	bool waiting;	   /* the last probe has not come out yet */
-	int error;	   /* of sending it */
+	bool waiting;		     /* the last probe has not come out yet */
+	int error;		     /* of sending it */
 	char why[TUNNEL_DETAIL_LEN]; /* the error in words, "" = errno's */
 	unsigned int lost;	     /* consecutive losses */
-	unsigned int vanished; /* those in a row that were sent */
+	unsigned int vanished;	     /* those in a row that were sent */
 	uint64_t sent, seen;
 	ifindex_t uplink; /* that the last probe was to leave by; 0: none */
 	bool by_uplink;	  /* one has come out there since the last reset */

@@ -382,9 +382,9 @@ ifindex_t kern_route_oif(int family, const void *addr, bool *discarded)
 
 	/* the kernel answers with the error that a sender would get */
 	*discarded = ret == -EINVAL || ret == -EACCES || ret == -EHOSTUNREACH ||
-		     (ret == 0 && (ans.type == RTN_BLACKHOLE ||
-				   ans.type == RTN_PROHIBIT ||
-				   ans.type == RTN_UNREACHABLE));
+		     (ret == 0 &&
+		      (ans.type == RTN_BLACKHOLE || ans.type == RTN_PROHIBIT ||
+		       ans.type == RTN_UNREACHABLE));
 	return ret == 0 && ans.type == RTN_UNICAST ? ans.oif : 0;
 }
 

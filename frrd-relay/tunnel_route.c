@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Which interfaces carry a gateway route, whether there is a default route, and
- * whether IPv4 has several next hops. A router may hold a million routes, so the main table is read on a
- * socket of its own, at most so far, and then that socket is closed.
+ * whether IPv4 has several next hops. A router may hold a million routes, so
+ * the main table is read on a socket of its own, at most so far, and then that
+ * socket is closed.
  */
 #include <zebra.h>
 

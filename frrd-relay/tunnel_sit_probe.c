@@ -18,7 +18,7 @@ static const enum selftest_end sit_probe_ends[] = {
 };
 
 int sit_have_probe_routes(ifindex_t ifindex, struct in_addr source,
-				 unsigned int *added)
+			  unsigned int *added)
 {
 	struct in6_addr target;
 	int ret;
@@ -104,7 +104,7 @@ static const char *sit_lost_out(const struct nft_relay_counters *now,
 }
 
 void sit_self_test_lost(struct tunnel *tun, enum tunnel_way way,
-			       unsigned int losses)
+			unsigned int losses)
 {
 	struct sit *sit = sit_priv(tun);
 	struct nft_relay_counters now, *first = &sit->first_loss[way];
