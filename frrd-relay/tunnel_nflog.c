@@ -125,7 +125,8 @@ static int log_open(void)
 			group++;
 	if (ret < 0) {
 		nl_socket_free(sock);
-		return ret;
+		/* each group has a listener */
+		return ret == -EPERM ? -EBUSY : ret;
 	}
 	setsockopt(nl_socket_get_fd(sock), SOL_SOCKET, SO_RCVBUFFORCE, &size,
 		   sizeof(size));
