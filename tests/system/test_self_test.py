@@ -150,14 +150,14 @@ def probed(router, way, times):
 def test_each_way_has_a_delay_of_its_own(up):
     """The way that is mended later is announced later, though the relay was not up yet; another line changes nothing."""
     up.relay.configure("relay r", "delay up 10")
-    for fault in "input", "output":
+    for fault in "input", "forward-out":
         up.relay.ns.run(*FAULTS[fault][0])
     up.relay.wait_relay("r", "down", "self-test-failed")
     up.relay.ns.run(*FAULTS["input"][1])
     up.relay.wait_relay("r", "init", "delay-up")
     began = time.monotonic()
     probed(up.relay, "4to6", 5)
-    up.relay.ns.run(*FAULTS["output"][1])
+    up.relay.ns.run(*FAULTS["forward-out"][1])
     wait_for(lambda: states(up.relay)["6to4"] == "ok", 10, "the other way is good again")
     second = time.monotonic()
     up.relay.configure("relay r", "description another line")
