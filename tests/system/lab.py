@@ -185,8 +185,9 @@ def kernel_state(ns):
     routes = sorted(clean(route, ("nhid", "nh_info", "expires", "flags", "pref"))
                     for fam in ("-4", "-6") for route in ns.ip_json(fam, "route", "show", "table", "all")
                     if not str(route.get("dst", "")).startswith(("fe80:", "ff00:", "multicast")))
-    # handles and counters move by themselves
+    # counters move by themselves, and each relayd has a nonce of its own
     nft = re.sub(r"counter packets \d+ bytes \d+", "counter", ns.nft())
+    nft = re.sub(r"0x[0-9a-f]{13,16}\b", "NONCE", nft)
     return {"links": links, "addrs": addrs, "rules": rules, "routes": routes, "nft": nft,
             "sysctl": sysctl_tree(ns)}
 
