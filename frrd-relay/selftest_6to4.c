@@ -41,7 +41,7 @@
 #define MAGIC 0x72656c78
 
 /* a route is looked up again no sooner */
-#define ROUTE_AGE_US 100000
+#define ROUTE_AGE_US 250000
 
 static int raw_fd = -1, packet_fd = -1;
 static ifindex_t lo_ifindex;

@@ -26,6 +26,10 @@
 /* messages taken in one go: somebody's rule may log his traffic to our group */
 #define LOG_BATCH 8192
 
+/* packets that the kernel gathers, and for how long, in 10 ms */
+#define LOG_QUEUE 64
+#define LOG_DELAY 1
+
 static struct nl_sock *log_sock;
 static struct nflog_key log_key;
 static struct frr_event *t_log;
@@ -72,7 +76,7 @@ static void log_read(struct frr_event *ev)
 	tunnel_nflog_poll();
 }
 
-/* One packet a message, at once. */
+/* What comes within 10 ms in one go: it costs one wake-up for many tunnels. */
 static int log_bind(struct nl_sock *sock, uint16_t group)
 {
 	struct nfulnl_msg_config_cmd cmd = {.command = NFULNL_CFG_CMD_BIND};
@@ -92,7 +96,9 @@ static int log_bind(struct nl_sock *sock, uint16_t group)
 	nlmsg_append(msg, &nfg, sizeof(nfg), NLMSG_ALIGNTO);
 	nla_put(msg, NFULA_CFG_CMD, sizeof(cmd), &cmd);
 	nla_put(msg, NFULA_CFG_MODE, sizeof(mode), &mode);
-	nla_put_u32(msg, NFULA_CFG_QTHRESH, htonl(1));
+	nla_put_u32(msg, NFULA_CFG_QTHRESH, htonl(LOG_QUEUE));
+	nla_put_u32(msg, NFULA_CFG_TIMEOUT, htonl(LOG_DELAY));
+	nla_put_u32(msg, NFULA_CFG_NLBUFSIZ, htonl(LOG_QUEUE * 256));
 	ret = nl_send_auto(sock, msg);
 	nlmsg_free(msg);
 	if (ret >= 0)
