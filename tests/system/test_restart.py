@@ -79,9 +79,12 @@ def test_standby_route_is_there_while_up(up):
     link_set(up.relay.ns, "r", True)
     up.relay.wait_relay("r", "up")
     wait_for(lambda: standby(up.relay) == {ANYCAST6}, 10, "standby route")
-    # so short that relayd may see no failure: the kernel has dropped the routes all the same
+    # so short that relayd sees no failure: the kernel has dropped the routes all the same
+    up.relay.kill("relayd", signal.SIGSTOP)
     link_set(up.relay.ns, "r", False)
     link_set(up.relay.ns, "r", True)
+    assert standby(up.relay) == set()
+    up.relay.kill("relayd", signal.SIGCONT)
     wait_for(lambda: standby(up.relay) == {ANYCAST6}, 10, "standby route is put back")
     up.relay.configure("relay r", "route 2001:db8:77::/48", "no maintenance")
     wait_for(lambda: standby(up.relay) == {"2001:db8:77::/48"}, 10, "standby follows the routes")
