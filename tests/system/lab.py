@@ -41,6 +41,10 @@ class Timeout(AssertionError):
     """A condition did not come about."""
 
 
+# the processor of the small VM; bounds of time have to know
+EMULATED = "QEMU TCG" in pathlib.Path("/proc/cpuinfo").read_text(encoding="ascii")
+
+
 def wait_for(cond, timeout, what):
     """Polls cond() until it is true; its value is returned.
 

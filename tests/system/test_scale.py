@@ -15,10 +15,9 @@ import time
 
 import pytest
 
-from lab import RELAYD, wait_for
+from lab import EMULATED, RELAYD, wait_for
 from wire import checksum
 
-EMULATED = "QEMU TCG" in pathlib.Path("/proc/cpuinfo").read_text(encoding="ascii")
 # a relay's, each way, every 0.9 s
 SELF_TESTS = 2 / 0.9
 RELAYS, TRACKS = (50, 250) if EMULATED else (200, 1000)

@@ -5,8 +5,7 @@ import time
 
 import pytest
 
-from lab import holds_for, wait_for
-from test_scale import EMULATED
+from lab import EMULATED, holds_for, wait_for
 from topology import ANYCAST, ANYCAST4, ANYCAST6, BASIC, H6, H64_6
 from wire import ping
 
