@@ -267,7 +267,13 @@ def walk(router, steps, base):
             vty.ask("configure terminal")
     except BaseException:
         print("last commits:", *recent, sep="\n")
-        print("\n".join(router.running() if "relayd" in router.procs else []))
+        if "relayd" in router.procs:
+            print("\n".join(router.running()))
+            # what it takes to tell who is wrong, where a run can't be had again in less than ten minutes
+            for name, relay in router.relay_json().items():
+                print(name, relay["operStatus"], relay["reason"], relay.get("detail", ""), relay["routes"])
+            print("RIB", rib_of(router), "standby", standby_of(router.ns))
+            print(router.log("relayd")[-6000:])
         raise
     finally:
         vty.sock.close()
