@@ -140,8 +140,9 @@ static void tunnel_tell(struct frr_event *ev)
 {
 	struct tunnel *tun = EVENT_ARG(ev);
 
-	if (status_same(&tun->status, &tun->notified))
+	if (tun->told && status_same(&tun->status, &tun->notified))
 		return;
+	tun->told = true;
 	warn_news(tun, tun->status.detail, tun->notified.detail);
 	for (enum tunnel_way way = 0; way < TUNNEL_WAYS; way++)
 		warn_news(tun, tun->status.self_test_detail[way],
@@ -163,7 +164,7 @@ static void tunnel_tell(struct frr_event *ev)
 
 void tunnel_notify(struct tunnel *tun)
 {
-	if (!status_same(&tun->status, &tun->notified))
+	if (!tun->told || !status_same(&tun->status, &tun->notified))
 		event_add_event(tunnel_loop, tunnel_tell, tun, 0,
 				&tun->t_notify);
 }
@@ -395,6 +396,9 @@ void tunnel_update(struct tunnel *tun, const struct tunnel_params *params)
 		selftest_presume(tun);
 	if (!tun->started || init_error < 0)
 		return;
+	/* The owner looks at the status right after this: what it sees may be
+	 * over, and as it was before, when it is told the next time. */
+	tun->told = false;
 	tun->repair = TUNNEL_REPAIR_NONE;
 	if (!proven)
 		selftest_reset(tun);

@@ -175,6 +175,7 @@ struct tunnel {
 	ifindex_t keep_ifindex; /* where their routes point to */
 	uint32_t keep_downs;	/* kern_link.downs when they were put there */
 	struct tunnel_status notified;
+	bool told; /* `notified` is what the owner has seen last */
 	/* self-test bookkeeping, selftest.c's own */
 	uint16_t st_id; /* unique among tunnels, not 0 */
 	uint32_t st_seq;

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from lab import EMULATED, holds_for, wait_for
-from topology import ANYCAST, ANYCAST4, ANYCAST6, BASIC, H6, H64_6
+from topology import ANYCAST, ANYCAST4, ANYCAST6, BASIC, H6, H64_6, RELAY_ADDR
 from wire import ping
 
 pytestmark = pytest.mark.sit
@@ -224,3 +224,12 @@ def test_nothing_is_left_of_the_self_test(up):
     assert ping(up.h6, H64_6)
     up.relay.configure("no relay r")
     wait_for(lambda: not local_routes() and "frr-relay" not in up.relay.ns.nft(), 15, "nothing left")
+
+
+def test_source_changes_without_a_self_test(up):
+    """Nothing else brings news of a tunnel that is what it was, under another address."""
+    up.relay.configure("relay r", "no self-test")
+    for source in ("198.18.0.9", RELAY_ADDR):
+        up.relay.configure("relay r", f"tunnel source {source}")
+        up.relay.wait_relay("r", "up", "ok")
+        up.bird.wait_routes(ANYCAST)
