@@ -382,8 +382,9 @@ def test_another_client_on_the_session(rl, three):
 
 def test_beside_bgp_in_a_session_of_its_own(rl, three):
     """What the manual advises: with another address of the peer, BGP hears nothing of relayd's coming and going."""
+    # slow, so that a busy machine is no flap: 3 s here, 10 s there
     neighbor = "router bgp {}\n no bgp ebgp-requires-policy\n neighbor {} remote-as {}\n neighbor {} timers connect 1\n" \
-               " neighbor {} bfd\n"
+               " neighbor {} bfd 10 1000 1000\n"
     rl.start("bgpd", config=neighbor.format(65001, PEER4, 65002, PEER4, PEER4))
     three.peer.start("bgpd", config=neighbor.format(65002, LOCAL4, 65001, LOCAL4, LOCAL4))
 
@@ -391,8 +392,14 @@ def test_beside_bgp_in_a_session_of_its_own(rl, three):
         info = three.peer.json("bgpd", f"show bgp neighbors {LOCAL4} json")[LOCAL4]
         return info["bgpState"], info["peerBfdInfo"]["status"], info["connectionsDropped"]
 
+    def settled():
+        """The peer's session of the test before may have been up still when its bgpd came."""
+        before = bgp()
+        time.sleep(2)
+        return before[:2] == ("Established", "Up") and bgp() == before
+
     try:
-        wait_for(lambda: bgp()[:2] == ("Established", "Up"), 60, "BGP with BFD")
+        wait_for(settled, 60, "BGP with BFD")
         before = bgp()
         rl.configure(f"track 4 bfd peer {PEER6}")
         rl.wait_track(4, "up")
