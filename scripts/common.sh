@@ -131,7 +131,8 @@ frr_version() {
 # scripts/frr-tree sees to.
 build_packages=(frr gcc make autoconf automake pkg-config perl python3
 	libc6-dev libcap-dev libjson-c-dev libnl-3-dev libnl-route-3-dev
-	libnl-nf-3-dev libnftables-dev libcmocka-dev)
+	libnl-nf-3-dev libnftables-dev libcmocka-dev clang bpftool libbpf-dev
+	linux-libc-dev)
 
 # autotools_stale: must configure and the Makefile.in be made anew?
 autotools_stale() {
