@@ -62,7 +62,7 @@ static const struct tunnel_ops *config_tunnel_ops(const struct relay_config *cfg
 	assert(!"unknown mode");
 }
 
-/* params->addrs points into cfg; tunnel_new() and tunnel_update() copy. */
+/* Lists of params point into cfg; tunnel_new() and tunnel_update() copy. */
 static void config_tunnel_params(struct relay_config *cfg,
 				 struct tunnel_params *params)
 {
@@ -79,6 +79,12 @@ static void config_tunnel_params(struct relay_config *cfg,
 	params->addrs = cfg->addrs;
 	params->naddrs = cfg->naddrs;
 	params->self_test = cfg->self_test;
+	params->datapath = cfg->datapath;
+	params->filter_bogons = cfg->filter_bogons;
+	params->filters = cfg->filters;
+	params->nfilters = cfg->nfilters;
+	params->uplinks = cfg->uplinks;
+	params->nuplinks = cfg->nuplinks;
 }
 
 /* ----------------------------------------------------------------- drain */
@@ -387,7 +393,7 @@ struct relay *relay_configure(const struct relay_config *cfg)
 
 	if (!relay) {
 		relay = XCALLOC(MTYPE_RELAY, sizeof(*relay));
-		relay->cfg = *cfg;
+		relay_config_copy(&relay->cfg, cfg);
 		for (enum tunnel_way way = 0; way < TUNNEL_WAYS; way++)
 			relay->ways[way].relay = relay;
 		relay->oper = RELAY_OPER_DISABLED;
@@ -401,7 +407,7 @@ struct relay *relay_configure(const struct relay_config *cfg)
 	relay->configuring = true;
 	relay_suppress_configure(relay, &cfg->dampening);
 	delay_changed = relay->cfg.delay_up_s != cfg->delay_up_s;
-	relay->cfg = *cfg;
+	relay_config_copy(&relay->cfg, cfg);
 	rests = !cfg->enabled || cfg->maintenance;
 	if (rests)
 		rest(relay);

@@ -15,6 +15,7 @@
 #include "typesafe.h"
 #include "prefix.h"
 #include "compat.h"
+#include "filter.h"
 #include "relay_dampening.h"
 #include "relay_health.h"
 #include "relay_history.h"
@@ -25,6 +26,8 @@
 #define RELAY_DESCRIPTION_MAX 255
 #define RELAY_ADDRS_MAX	      16
 #define RELAY_ROUTES_MAX      32
+#define RELAY_UPLINKS_MAX     64
+#define RELAY_FILTERS_MAX     256 /* of permit, and of deny */
 
 #define RELAY_TTL_DEFAULT	 64
 #define RELAY_MTU_DEFAULT	 1280
@@ -34,11 +37,6 @@
 enum relay_mode {
 	RELAY_MODE_NONE = 0,
 	RELAY_MODE_6TO4 = 1,
-};
-
-enum relay_datapath {
-	RELAY_DATAPATH_AUTO,
-	RELAY_DATAPATH_SIT,
 };
 
 struct relay_route_config {
@@ -60,7 +58,9 @@ struct relay_config {
 	bool has_source, has_transmit_source;
 	struct in_addr source, transmit_source;
 	enum tunnel_direction direction;
-	enum relay_datapath datapath;
+	enum tunnel_datapath datapath;
+	char uplinks[RELAY_UPLINKS_MAX][IFNAMSIZ];
+	size_t nuplinks;
 	uint8_t ttl;
 	uint32_t mtu;
 	struct prefix_ipv6 addrs[RELAY_ADDRS_MAX];
@@ -72,10 +72,20 @@ struct relay_config {
 	uint16_t drain_time_s;
 	bool self_test;
 	struct relay_dampening_config dampening;
+	bool filter_bogons;
+	/* more lines than there may be: nothing holds those beyond */
+	bool too_many_uplinks, too_many_permits, too_many_denies;
+	size_t nfilters;
+	/* `filter permit` and `filter deny`, in the order of the lines. Last:
+	 * what is beyond nfilters is never touched, see relay_config_copy(). */
+	struct filter_rule filters[2 * RELAY_FILTERS_MAX];
 };
 
 /* The values of an empty configuration, those of yang/frr-relay.yang. */
 void relay_config_defaults(struct relay_config *cfg);
+/* The same as to = from, at the price of what there is in it. */
+void relay_config_copy(struct relay_config *to,
+		       const struct relay_config *from);
 /* Interface name in effect. */
 const char *relay_config_ifname(const struct relay_config *cfg);
 /*

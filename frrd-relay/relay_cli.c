@@ -16,21 +16,7 @@
 #endif
 
 #define RELAY_STR "Anycast IPv6 transition relay\n"
-#define TUNNEL_STR "Tunnel of the relay\n"
 #define IPV6_RELAY_STR "IPv6 on the tunnel interface\n"
-
-/* One leaf of the relay whose node the vty is in; NULL: its default, or gone. */
-static int set_leaf(struct vty *vty, const char *xpath, const char *value)
-{
-	nb_cli_enqueue_change(vty, xpath, NB_OP_MODIFY, value);
-	return relay_cli_apply(vty, VTY_CURR_XPATH);
-}
-
-static int unset_leaf(struct vty *vty, const char *xpath)
-{
-	nb_cli_enqueue_change(vty, xpath, NB_OP_DESTROY, NULL);
-	return relay_cli_apply(vty, VTY_CURR_XPATH);
-}
 
 DEFPY_YANG(relay_graceful_restart, relay_graceful_restart_cmd,
 	"relay graceful-restart (1-3600)$secs",
@@ -118,7 +104,7 @@ DEFPY_YANG(relay_description, relay_description_cmd,
 			RELAY_DESCRIPTION_MAX);
 		return CMD_WARNING_CONFIG_FAILED;
 	}
-	ret = set_leaf(vty, "./description", text);
+	ret = relay_cli_set_leaf(vty, "./description", text);
 	XFREE(MTYPE_TMP, text);
 	return ret;
 }
@@ -128,7 +114,7 @@ DEFPY_YANG(no_relay_description, no_relay_description_cmd,
 	NO_STR
 	"Text that describes the relay\n")
 {
-	return unset_leaf(vty, "./description");
+	return relay_cli_unset_leaf(vty, "./description");
 }
 
 ALIAS_YANG(no_relay_description, no_relay_description_line_cmd,
@@ -137,160 +123,13 @@ ALIAS_YANG(no_relay_description, no_relay_description_line_cmd,
 	"Text that describes the relay\n"
 	"The text\n")
 
-DEFPY_YANG(relay_tunnel_mode, relay_tunnel_mode_cmd,
-	"tunnel mode ipv6ip 6to4",
-	TUNNEL_STR
-	"What the relay is\n"
-	"IPv6 in IPv4, protocol 41\n"
-	"6to4 relay (RFC 3056, RFC 3068)\n")
-{
-	return set_leaf(vty, "./tunnel/mode", "6to4");
-}
-
-DEFPY_YANG(no_relay_tunnel_mode, no_relay_tunnel_mode_cmd,
-	"no tunnel mode [ipv6ip 6to4]",
-	NO_STR
-	TUNNEL_STR
-	"What the relay is\n"
-	"IPv6 in IPv4, protocol 41\n"
-	"6to4 relay (RFC 3056, RFC 3068)\n")
-{
-	return unset_leaf(vty, "./tunnel/mode");
-}
-
-DEFPY_YANG(relay_tunnel_interface, relay_tunnel_interface_cmd,
-	"tunnel interface IFNAME$ifname",
-	TUNNEL_STR
-	"Kernel interface that relayd creates and removes\n"
-	"Interface name, default the relay's name\n")
-{
-	char err[RELAY_ERR_LEN];
-
-	if (!relay_validate_ifname(ifname, err, sizeof(err))) {
-		vty_out(vty, "%% %s\n", err);
-		return CMD_WARNING_CONFIG_FAILED;
-	}
-	return set_leaf(vty, "./tunnel/interface", ifname);
-}
-
-DEFPY_YANG(no_relay_tunnel_interface, no_relay_tunnel_interface_cmd,
-	"no tunnel interface [IFNAME]",
-	NO_STR
-	TUNNEL_STR
-	"Kernel interface that relayd creates and removes\n"
-	"Interface name, default the relay's name\n")
-{
-	return unset_leaf(vty, "./tunnel/interface");
-}
-
-DEFPY_YANG(relay_tunnel_source, relay_tunnel_source_cmd,
-	"tunnel source A.B.C.D$addr",
-	TUNNEL_STR
-	"Receive address, and source of what is sent\n"
-	"IPv4 address, 192.88.99.1 for the anycast relay of RFC 3068\n")
-{
-	return set_leaf(vty, "./tunnel/source", addr_str);
-}
-
-DEFPY_YANG(no_relay_tunnel_source, no_relay_tunnel_source_cmd,
-	"no tunnel source [A.B.C.D]",
-	NO_STR
-	TUNNEL_STR
-	"Receive address, and source of what is sent\n"
-	"IPv4 address\n")
-{
-	return unset_leaf(vty, "./tunnel/source");
-}
-
-DEFPY_YANG(relay_tunnel_transmit_source, relay_tunnel_transmit_source_cmd,
-	"tunnel transmit-source A.B.C.D$addr",
-	TUNNEL_STR
-	"Source of 6to4 packets that the relay sends\n"
-	"IPv4 address, default the tunnel source\n")
-{
-	return set_leaf(vty, "./tunnel/transmit-source", addr_str);
-}
-
-DEFPY_YANG(no_relay_tunnel_transmit_source, no_relay_tunnel_transmit_source_cmd,
-	"no tunnel transmit-source [A.B.C.D]",
-	NO_STR
-	TUNNEL_STR
-	"Source of 6to4 packets that the relay sends\n"
-	"IPv4 address\n")
-{
-	return unset_leaf(vty, "./tunnel/transmit-source");
-}
-
-DEFPY_YANG(relay_tunnel_direction, relay_tunnel_direction_cmd,
-	"tunnel direction <both|receive|transmit>$direction",
-	TUNNEL_STR
-	"Directions that the relay serves\n"
-	"Both directions (default)\n"
-	"IPv4 to IPv6 only\n"
-	"IPv6 to IPv4 only\n")
-{
-	return set_leaf(vty, "./tunnel/direction", direction);
-}
-
-DEFPY_YANG(no_relay_tunnel_direction, no_relay_tunnel_direction_cmd,
-	"no tunnel direction [<both|receive|transmit>]",
-	NO_STR
-	TUNNEL_STR
-	"Directions that the relay serves\n"
-	"Both directions (default)\n"
-	"IPv4 to IPv6 only\n"
-	"IPv6 to IPv4 only\n")
-{
-	return set_leaf(vty, "./tunnel/direction", NULL);
-}
-
-DEFPY_YANG(relay_tunnel_datapath, relay_tunnel_datapath_cmd,
-	"tunnel datapath <auto|sit>$datapath",
-	TUNNEL_STR
-	"What carries the packets\n"
-	"The best that this host has (default)\n"
-	"The kernel's sit tunnel\n")
-{
-	return set_leaf(vty, "./tunnel/datapath", datapath);
-}
-
-DEFPY_YANG(no_relay_tunnel_datapath, no_relay_tunnel_datapath_cmd,
-	"no tunnel datapath [<auto|sit>]",
-	NO_STR
-	TUNNEL_STR
-	"What carries the packets\n"
-	"The best that this host has (default)\n"
-	"The kernel's sit tunnel\n")
-{
-	return set_leaf(vty, "./tunnel/datapath", NULL);
-}
-
-DEFPY_YANG(relay_tunnel_ttl, relay_tunnel_ttl_cmd,
-	"tunnel ttl (1-255)$ttl",
-	TUNNEL_STR
-	"Time to live of the outer header\n"
-	"Hops, default 64\n")
-{
-	return set_leaf(vty, "./tunnel/ttl", ttl_str);
-}
-
-DEFPY_YANG(no_relay_tunnel_ttl, no_relay_tunnel_ttl_cmd,
-	"no tunnel ttl [(1-255)]",
-	NO_STR
-	TUNNEL_STR
-	"Time to live of the outer header\n"
-	"Hops, default 64\n")
-{
-	return set_leaf(vty, "./tunnel/ttl", NULL);
-}
-
 DEFPY_YANG(relay_ipv6_mtu, relay_ipv6_mtu_cmd,
 	"ipv6 mtu (1280-65515)$mtu",
 	IPV6_RELAY_STR
 	"MTU of the inner packet\n"
 	"Octets, default 1280\n")
 {
-	return set_leaf(vty, "./ipv6/mtu", mtu_str);
+	return relay_cli_set_leaf(vty, "./ipv6/mtu", mtu_str);
 }
 
 DEFPY_YANG(no_relay_ipv6_mtu, no_relay_ipv6_mtu_cmd,
@@ -300,7 +139,7 @@ DEFPY_YANG(no_relay_ipv6_mtu, no_relay_ipv6_mtu_cmd,
 	"MTU of the inner packet\n"
 	"Octets, default 1280\n")
 {
-	return set_leaf(vty, "./ipv6/mtu", NULL);
+	return relay_cli_set_leaf(vty, "./ipv6/mtu", NULL);
 }
 
 DEFPY_YANG(relay_ipv6_address, relay_ipv6_address_cmd,
@@ -377,7 +216,7 @@ DEFPY_YANG(no_relay_route, no_relay_route_cmd,
 	prefix_copy(&p, prefix);
 	apply_mask(&p);
 	snprintfrr(xpath, sizeof(xpath), "./route[prefix='%pFX']", &p);
-	return unset_leaf(vty, xpath);
+	return relay_cli_unset_leaf(vty, xpath);
 }
 
 DEFPY_YANG(relay_track, relay_track_cmd,
@@ -385,7 +224,7 @@ DEFPY_YANG(relay_track, relay_track_cmd,
 	"Withdraw all routes while a tracked object is not up\n"
 	"Number of the tracked object\n")
 {
-	return set_leaf(vty, "./track", track_str);
+	return relay_cli_set_leaf(vty, "./track", track_str);
 }
 
 DEFPY_YANG(no_relay_track, no_relay_track_cmd,
@@ -394,7 +233,7 @@ DEFPY_YANG(no_relay_track, no_relay_track_cmd,
 	"Withdraw all routes while a tracked object is not up\n"
 	"Number of the tracked object\n")
 {
-	return unset_leaf(vty, "./track");
+	return relay_cli_unset_leaf(vty, "./track");
 }
 
 DEFPY_YANG(relay_delay_up, relay_delay_up_cmd,
@@ -403,7 +242,7 @@ DEFPY_YANG(relay_delay_up, relay_delay_up_cmd,
 	"Before routes appear\n"
 	"Seconds, default 0\n")
 {
-	return set_leaf(vty, "./delay/up", delay_str);
+	return relay_cli_set_leaf(vty, "./delay/up", delay_str);
 }
 
 DEFPY_YANG(no_relay_delay_up, no_relay_delay_up_cmd,
@@ -413,7 +252,7 @@ DEFPY_YANG(no_relay_delay_up, no_relay_delay_up_cmd,
 	"Before routes appear\n"
 	"Seconds, default 0\n")
 {
-	return set_leaf(vty, "./delay/up", NULL);
+	return relay_cli_set_leaf(vty, "./delay/up", NULL);
 }
 
 static int set_dampening(struct vty *vty, const char *half_life,
@@ -472,7 +311,7 @@ DEFPY_YANG(no_relay_dampening, no_relay_dampening_cmd,
 	"Longest time that routes are held back after the last flap\n"
 	"Minutes\n")
 {
-	return unset_leaf(vty, "./dampening");
+	return relay_cli_unset_leaf(vty, "./dampening");
 }
 
 ALIAS_YANG(no_relay_dampening, no_relay_dampening_plain_cmd,
@@ -489,7 +328,7 @@ DEFPY_YANG(relay_drain_time, relay_drain_time_cmd,
 	"How long packets are forwarded after routes were withdrawn\n"
 	"Seconds, default 5\n")
 {
-	return set_leaf(vty, "./drain-time", drain_str);
+	return relay_cli_set_leaf(vty, "./drain-time", drain_str);
 }
 
 DEFPY_YANG(no_relay_drain_time, no_relay_drain_time_cmd,
@@ -498,7 +337,7 @@ DEFPY_YANG(no_relay_drain_time, no_relay_drain_time_cmd,
 	"How long packets are forwarded after routes were withdrawn\n"
 	"Seconds, default 5\n")
 {
-	return set_leaf(vty, "./drain-time", NULL);
+	return relay_cli_set_leaf(vty, "./drain-time", NULL);
 }
 
 DEFPY_YANG(relay_maintenance, relay_maintenance_cmd,
@@ -506,7 +345,7 @@ DEFPY_YANG(relay_maintenance, relay_maintenance_cmd,
 	NO_STR
 	"Withdraw the routes, keep the tunnel\n")
 {
-	return set_leaf(vty, "./maintenance", no ? "false" : "true");
+	return relay_cli_set_leaf(vty, "./maintenance", no ? "false" : "true");
 }
 
 DEFPY_YANG(relay_self_test, relay_self_test_cmd,
@@ -514,7 +353,7 @@ DEFPY_YANG(relay_self_test, relay_self_test_cmd,
 	NO_STR
 	"In-band test of the datapath, on by default\n")
 {
-	return set_leaf(vty, "./self-test", no ? "false" : "true");
+	return relay_cli_set_leaf(vty, "./self-test", no ? "false" : "true");
 }
 
 DEFPY_YANG(relay_shutdown, relay_shutdown_cmd,
@@ -522,7 +361,7 @@ DEFPY_YANG(relay_shutdown, relay_shutdown_cmd,
 	NO_STR
 	"Take the relay out of service (default, RFC 7526)\n")
 {
-	return set_leaf(vty, "./enabled", no ? "true" : "false");
+	return relay_cli_set_leaf(vty, "./enabled", no ? "true" : "false");
 }
 
 /* ------------------------------------------------------------------- nodes */
@@ -560,20 +399,6 @@ void relay_cli_init(void)
 	install_element(RELAY_NODE, &relay_description_cmd);
 	install_element(RELAY_NODE, &no_relay_description_cmd);
 	install_element(RELAY_NODE, &no_relay_description_line_cmd);
-	install_element(RELAY_NODE, &relay_tunnel_mode_cmd);
-	install_element(RELAY_NODE, &no_relay_tunnel_mode_cmd);
-	install_element(RELAY_NODE, &relay_tunnel_interface_cmd);
-	install_element(RELAY_NODE, &no_relay_tunnel_interface_cmd);
-	install_element(RELAY_NODE, &relay_tunnel_source_cmd);
-	install_element(RELAY_NODE, &no_relay_tunnel_source_cmd);
-	install_element(RELAY_NODE, &relay_tunnel_transmit_source_cmd);
-	install_element(RELAY_NODE, &no_relay_tunnel_transmit_source_cmd);
-	install_element(RELAY_NODE, &relay_tunnel_direction_cmd);
-	install_element(RELAY_NODE, &no_relay_tunnel_direction_cmd);
-	install_element(RELAY_NODE, &relay_tunnel_datapath_cmd);
-	install_element(RELAY_NODE, &no_relay_tunnel_datapath_cmd);
-	install_element(RELAY_NODE, &relay_tunnel_ttl_cmd);
-	install_element(RELAY_NODE, &no_relay_tunnel_ttl_cmd);
 	install_element(RELAY_NODE, &relay_ipv6_mtu_cmd);
 	install_element(RELAY_NODE, &no_relay_ipv6_mtu_cmd);
 	install_element(RELAY_NODE, &relay_ipv6_address_cmd);
@@ -592,4 +417,6 @@ void relay_cli_init(void)
 	install_element(RELAY_NODE, &relay_maintenance_cmd);
 	install_element(RELAY_NODE, &relay_self_test_cmd);
 	install_element(RELAY_NODE, &relay_shutdown_cmd);
+
+	relay_cli_tunnel_init();
 }

@@ -7,6 +7,7 @@
 
 void relay_cli_init(void);
 void relay_cli_track_init(void);
+void relay_cli_tunnel_init(void);
 void relay_vty_init(void);
 void relay_vty_track_init(void);
 /* After the nodes are there: their default commands. */
@@ -21,5 +22,10 @@ void relay_cli_install_nodes(void);
  * candidate is what it was. Returns a CMD_ code.
  */
 int relay_cli_apply(struct vty *vty, const char *object);
+
+/* One leaf of the relay whose node the vty is in; NULL: its default. */
+int relay_cli_set_leaf(struct vty *vty, const char *xpath, const char *value);
+/* The same: gone. */
+int relay_cli_unset_leaf(struct vty *vty, const char *xpath);
 
 #endif /* _RELAY_CLI_H */

@@ -142,6 +142,18 @@ int relay_cli_apply(struct vty *vty, const char *object)
 	return commit(vty);
 }
 
+int relay_cli_set_leaf(struct vty *vty, const char *xpath, const char *value)
+{
+	nb_cli_enqueue_change(vty, xpath, NB_OP_MODIFY, value);
+	return relay_cli_apply(vty, VTY_CURR_XPATH);
+}
+
+int relay_cli_unset_leaf(struct vty *vty, const char *xpath)
+{
+	nb_cli_enqueue_change(vty, xpath, NB_OP_DESTROY, NULL);
+	return relay_cli_apply(vty, VTY_CURR_XPATH);
+}
+
 /* ------------------------------------------------------------------- nodes */
 
 DEFUN_YANG_NOSH(relay_exit, relay_exit_cmd,

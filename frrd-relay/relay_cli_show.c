@@ -81,16 +81,43 @@ static void show_tunnel(struct vty *vty, const struct relay_config *cfg,
 		break;
 	}
 	switch (cfg->datapath) {
-	case RELAY_DATAPATH_AUTO:
+	case TUNNEL_DATAPATH_AUTO:
 		if (defaults)
 			vty_out(vty, " tunnel datapath auto\n");
 		break;
-	case RELAY_DATAPATH_SIT:
+	case TUNNEL_DATAPATH_SIT:
 		vty_out(vty, " tunnel datapath sit\n");
 		break;
+	case TUNNEL_DATAPATH_EBPF:
+		vty_out(vty, " tunnel datapath ebpf\n");
+		break;
+	case TUNNEL_DATAPATH_XDP:
+		vty_out(vty, " tunnel datapath xdp\n");
+		break;
+	case TUNNEL_DATAPATH_USERSPACE:
+		vty_out(vty, " tunnel datapath userspace\n");
+		break;
 	}
+	for (size_t i = 0; i < cfg->nuplinks; i++)
+		vty_out(vty, " tunnel uplink %s\n", cfg->uplinks[i]);
 	if (cfg->ttl != RELAY_TTL_DEFAULT || defaults)
 		vty_out(vty, " tunnel ttl %u\n", cfg->ttl);
+}
+
+static void show_filters(struct vty *vty, const struct relay_config *cfg,
+			 bool defaults)
+{
+	if (!cfg->filter_bogons)
+		vty_out(vty, " no filter bogons\n");
+	else if (defaults)
+		vty_out(vty, " filter bogons\n");
+	for (size_t i = 0; i < cfg->nfilters; i++)
+		if (cfg->filters[i].verdict == FILTER_VERDICT_PERMIT)
+			vty_out(vty, " filter permit %pFX\n",
+				&cfg->filters[i].p);
+	for (size_t i = 0; i < cfg->nfilters; i++)
+		if (cfg->filters[i].verdict == FILTER_VERDICT_DENY)
+			vty_out(vty, " filter deny %pFX\n", &cfg->filters[i].p);
 }
 
 void relay_cli_show_instance(struct vty *vty, const struct lyd_node *dnode,
@@ -115,6 +142,7 @@ void relay_cli_show_instance(struct vty *vty, const struct lyd_node *dnode,
 	show_dampening(vty, &cfg.dampening, show_defaults);
 	if (cfg.drain_time_s != RELAY_DRAIN_DEFAULT_S || show_defaults)
 		vty_out(vty, " drain-time %u\n", cfg.drain_time_s);
+	show_filters(vty, &cfg, show_defaults);
 	if (!cfg.self_test)
 		vty_out(vty, " no self-test\n");
 	else if (show_defaults)

@@ -6,14 +6,22 @@
 
 void relay_config_defaults(struct relay_config *cfg)
 {
-	memset(cfg, 0, sizeof(*cfg));
+	memset(cfg, 0, offsetof(struct relay_config, filters));
 	cfg->direction = TUNNEL_DIR_BOTH;
-	cfg->datapath = RELAY_DATAPATH_AUTO;
+	cfg->datapath = TUNNEL_DATAPATH_AUTO;
 	cfg->ttl = RELAY_TTL_DEFAULT;
 	cfg->mtu = RELAY_MTU_DEFAULT;
 	cfg->drain_time_s = RELAY_DRAIN_DEFAULT_S;
 	cfg->self_test = true;
+	cfg->filter_bogons = true;
 	relay_dampening_defaults(&cfg->dampening);
+}
+
+void relay_config_copy(struct relay_config *to, const struct relay_config *from)
+{
+	if (to != from)
+		memcpy(to, from,
+		       offsetof(struct relay_config, filters[from->nfilters]));
 }
 
 const char *relay_config_ifname(const struct relay_config *cfg)

@@ -3,7 +3,7 @@
 #include <zebra.h>
 
 #include "command.h"
-#include "filter.h"
+#include "lib/filter.h"
 #include "if.h"
 #include "libfrr.h"
 #include "log.h"

@@ -133,6 +133,7 @@ const struct frr_yang_module_info frr_relay_info = {
 		LEAF_OPTIONAL("/instance/tunnel/transmit-source"),
 		LEAF("/instance/tunnel/direction"),
 		LEAF("/instance/tunnel/datapath"),
+		LIST("/instance/tunnel/uplink"),
 		LEAF("/instance/tunnel/ttl"),
 		LEAF("/instance/ipv6/mtu"),
 		{
@@ -155,6 +156,9 @@ const struct frr_yang_module_info frr_relay_info = {
 		LEAF("/instance/dampening/suppress"),
 		LEAF("/instance/dampening/max-suppress"),
 		LEAF("/instance/drain-time"),
+		LEAF("/instance/filter/bogons"),
+		LIST("/instance/filter/permit"),
+		LIST("/instance/filter/deny"),
 		LEAF("/instance/self-test"),
 		STATE("/instance/state/oper-status", relay_nb_instance_state),
 		STATE("/instance/state/reason", relay_nb_instance_state),

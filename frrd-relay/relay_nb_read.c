@@ -170,6 +170,15 @@ void relay_nb_read_track(const struct lyd_node *dnode, struct track_config *cfg)
 
 /* -------------------------------------------------------------- instances */
 
+static void read_uplink(const struct lyd_node *leaf, struct relay_config *cfg)
+{
+	if (cfg->nuplinks == RELAY_UPLINKS_MAX) {
+		cfg->too_many_uplinks = true;
+		return;
+	}
+	strlcpy(cfg->uplinks[cfg->nuplinks++], value_of(leaf), IFNAMSIZ);
+}
+
 static void read_tunnel(const struct lyd_node *container,
 			struct relay_config *cfg)
 {
@@ -192,6 +201,8 @@ static void read_tunnel(const struct lyd_node *container,
 			cfg->direction = enum_of(child);
 		else if (is(child, "datapath"))
 			cfg->datapath = enum_of(child);
+		else if (is(child, "uplink"))
+			read_uplink(child, cfg);
 		else if (is(child, "ttl"))
 			cfg->ttl = number_of(child);
 	}
@@ -228,6 +239,35 @@ static void read_dampening(const struct lyd_node *container,
 			cfg->suppress = number_of(child);
 		else if (is(child, "max-suppress"))
 			cfg->max_suppress_min = number_of(child);
+	}
+}
+
+static void read_filter(const struct lyd_node *container,
+			struct relay_config *cfg)
+{
+	size_t npermits = 0, ndenies = 0;
+	const struct lyd_node *child;
+	struct filter_rule *rule;
+
+	LY_LIST_FOR (lyd_child(container), child) {
+		if (is(child, "bogons")) {
+			cfg->filter_bogons = truth_of(child);
+			continue;
+		}
+		if (is(child, "permit") && ++npermits > RELAY_FILTERS_MAX) {
+			cfg->too_many_permits = true;
+			continue;
+		}
+		if (is(child, "deny") && ++ndenies > RELAY_FILTERS_MAX) {
+			cfg->too_many_denies = true;
+			continue;
+		}
+		rule = &cfg->filters[cfg->nfilters++];
+		memset(rule, 0, sizeof(*rule));
+		rule->verdict = is(child, "deny") ? FILTER_VERDICT_DENY
+						  : FILTER_VERDICT_PERMIT;
+		str2prefix(value_of(child), &rule->p);
+		apply_mask(&rule->p);
 	}
 }
 
@@ -287,6 +327,8 @@ void relay_nb_read_instance(const struct lyd_node *dnode,
 			read_dampening(child, &cfg->dampening);
 		else if (is(child, "drain-time"))
 			cfg->drain_time_s = number_of(child);
+		else if (is(child, "filter"))
+			read_filter(child, cfg);
 		else if (is(child, "self-test"))
 			cfg->self_test = truth_of(child);
 	}

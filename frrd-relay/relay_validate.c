@@ -297,6 +297,45 @@ static bool validate_address(const struct relay_config *relay,
 	return true;
 }
 
+static bool validate_datapath(const struct relay_config *relay, char *err,
+			      size_t len)
+{
+	if (relay->mode == RELAY_MODE_6TO4 &&
+	    relay->datapath == TUNNEL_DATAPATH_USERSPACE)
+		return refuse(err, len, "tunnel datapath userspace is Teredo's");
+	if (relay->too_many_uplinks)
+		return refuse(err, len, "a relay has %d tunnel uplinks at most",
+			      RELAY_UPLINKS_MAX);
+	for (size_t i = 0; i < relay->nuplinks; i++) {
+		if (!relay_validate_ifname(relay->uplinks[i], err, len))
+			return false;
+		if (!strcmp(relay->uplinks[i], relay_config_ifname(relay)))
+			return refuse(err, len,
+				      "tunnel uplink %s is the relay's own interface",
+				      relay->uplinks[i]);
+	}
+	return true;
+}
+
+static bool validate_filters(const struct relay_config *relay, char *err,
+			     size_t len)
+{
+	const struct filter_rule *rules = relay->filters;
+
+	if (relay->too_many_permits || relay->too_many_denies)
+		return refuse(err, len, "a relay has %d filter %s lines at most",
+			      RELAY_FILTERS_MAX,
+			      relay->too_many_permits ? "permit" : "deny");
+	for (size_t i = 0; i < relay->nfilters; i++)
+		for (size_t j = 0; j < i; j++)
+			if (rules[i].verdict != rules[j].verdict &&
+			    prefix_same(&rules[i].p, &rules[j].p))
+				return refuse(err, len,
+					      "filter %pFX is both permitted and denied",
+					      &rules[i].p);
+	return true;
+}
+
 static bool validate_alone(const struct relay_config *relay,
 			   const struct relay_validate_tracks *tracks,
 			   char *err, size_t len)
@@ -322,6 +361,10 @@ static bool validate_alone(const struct relay_config *relay,
 	if (!validate_routes(relay, tracks, err, len))
 		return false;
 	if (!relay_dampening_valid(&relay->dampening, err, len))
+		return false;
+	if (!validate_datapath(relay, err, len))
+		return false;
+	if (!validate_filters(relay, err, len))
 		return false;
 	if (relay->enabled && relay->mode == RELAY_MODE_NONE)
 		return refuse(err, len, "relay %s needs a tunnel mode first",

@@ -22,7 +22,7 @@
 #include "tunnel_kernel.h"
 
 DEFINE_MTYPE_STATIC(RELAYD, TUNNEL, "Relay tunnel");
-DEFINE_MTYPE_STATIC(RELAYD, TUNNEL_ADDRS, "Relay tunnel addresses");
+DEFINE_MTYPE_STATIC(RELAYD, TUNNEL_LIST, "Relay tunnel parameters");
 
 DECLARE_DLIST(tunnels, struct tunnel, item);
 
@@ -308,19 +308,34 @@ static void tunnel_tick(struct frr_event *ev)
 
 /* -------- life -------- */
 
+static void *list_copy(const void *from, size_t n, size_t size)
+{
+	void *list = NULL;
+
+	if (n) {
+		list = XMALLOC(MTYPE_TUNNEL_LIST, n * size);
+		memcpy(list, from, n * size);
+	}
+	return list;
+}
+
+static void params_free(struct tunnel_params *params)
+{
+	XFREE(MTYPE_TUNNEL_LIST, params->addrs);
+	XFREE(MTYPE_TUNNEL_LIST, params->filters);
+	XFREE(MTYPE_TUNNEL_LIST, params->uplinks);
+}
+
 static void params_copy(struct tunnel_params *to,
 			const struct tunnel_params *from)
 {
-	struct prefix_ipv6 *addrs = NULL;
-
-	if (from->naddrs) {
-		addrs = XCALLOC(MTYPE_TUNNEL_ADDRS,
-				from->naddrs * sizeof(*addrs));
-		memcpy(addrs, from->addrs, from->naddrs * sizeof(*addrs));
-	}
-	XFREE(MTYPE_TUNNEL_ADDRS, to->addrs);
+	params_free(to);
 	*to = *from;
-	to->addrs = addrs;
+	to->addrs = list_copy(from->addrs, from->naddrs, sizeof(*from->addrs));
+	to->filters = list_copy(from->filters, from->nfilters,
+				sizeof(*from->filters));
+	to->uplinks = list_copy(from->uplinks, from->nuplinks,
+				sizeof(*from->uplinks));
 }
 
 struct tunnel *tunnel_new(const struct tunnel_ops *ops,
@@ -359,6 +374,12 @@ void tunnel_start(struct tunnel *tun)
 	transit_soon();
 }
 
+static bool list_same(const void *a, size_t na, const void *b, size_t nb,
+		      size_t size)
+{
+	return na == nb && (na == 0 || memcmp(a, b, na * size) == 0);
+}
+
 static bool params_same(const struct tunnel_params *a,
 			const struct tunnel_params *b)
 {
@@ -368,9 +389,14 @@ static bool params_same(const struct tunnel_params *a,
 	       a->transmit_source.s_addr == b->transmit_source.s_addr &&
 	       a->direction == b->direction && a->ttl == b->ttl &&
 	       a->mtu == b->mtu && a->self_test == b->self_test &&
-	       a->naddrs == b->naddrs &&
-	       (a->naddrs == 0 ||
-		memcmp(a->addrs, b->addrs, a->naddrs * sizeof(*a->addrs)) == 0);
+	       a->datapath == b->datapath &&
+	       a->filter_bogons == b->filter_bogons &&
+	       list_same(a->addrs, a->naddrs, b->addrs, b->naddrs,
+			 sizeof(*a->addrs)) &&
+	       list_same(a->filters, a->nfilters, b->filters, b->nfilters,
+			 sizeof(*a->filters)) &&
+	       list_same(a->uplinks, a->nuplinks, b->uplinks, b->nuplinks,
+			 sizeof(*a->uplinks));
 }
 
 void tunnel_update(struct tunnel *tun, const struct tunnel_params *params)
@@ -425,7 +451,7 @@ void tunnel_delete(struct tunnel **tunp)
 		tun->ops->remove(tun);
 		tunnel_transit_update(tunnel_any_created());
 	}
-	XFREE(MTYPE_TUNNEL_ADDRS, tun->params.addrs);
+	params_free(&tun->params);
 	XFREE(MTYPE_TUNNEL, tun);
 }
 
@@ -566,7 +592,7 @@ void tunnel_fini(void)
 		selftest_unregister(tun);
 		if (tun->ops->leave)
 			tun->ops->leave(tun);
-		XFREE(MTYPE_TUNNEL_ADDRS, tun->params.addrs);
+		params_free(&tun->params);
 		XFREE(MTYPE_TUNNEL, tun);
 	}
 	EVENT_OFF(t_tick);

@@ -14,6 +14,7 @@
 #include "prefix.h"
 #include "if.h"
 #include "compat.h"
+#include "filter.h"
 
 struct tunnel;
 struct tunnel_ops;
@@ -39,6 +40,15 @@ enum tunnel_check {
 	TUNNEL_CHECK_OFF,
 };
 
+/* What the configuration asks for; the values are those of the YANG module. */
+enum tunnel_datapath {
+	TUNNEL_DATAPATH_AUTO,
+	TUNNEL_DATAPATH_SIT,
+	TUNNEL_DATAPATH_EBPF,
+	TUNNEL_DATAPATH_XDP,
+	TUNNEL_DATAPATH_USERSPACE,
+};
+
 /* Parameters of one tunnel, all decided by the configuration. */
 struct tunnel_params {
 	char owner[IFNAMSIZ];  /* relay's name; marks what is ours */
@@ -51,6 +61,13 @@ struct tunnel_params {
 	struct prefix_ipv6 *addrs;
 	size_t naddrs;
 	bool self_test;
+	enum tunnel_datapath datapath;
+	bool filter_bogons;
+	struct filter_rule *filters; /* the operator's lines, not normalized */
+	size_t nfilters;
+	/* interfaces whose ingress takes the fast way; none: all */
+	char (*uplinks)[IFNAMSIZ];
+	size_t nuplinks;
 };
 
 #define TUNNEL_DETAIL_LEN 160
@@ -211,8 +228,8 @@ struct tunnel *tunnel_new(const struct tunnel_ops *ops,
 void tunnel_start(struct tunnel *tun);
 /*
  * Applies new params. Changes what can be changed in place (ttl, mtu,
- * addresses, direction, transmit source, self_test) and re-creates the
- * interface otherwise.
+ * addresses, direction, transmit source, self_test, filters, uplinks) and
+ * re-creates the interface otherwise.
  */
 void tunnel_update(struct tunnel *tun, const struct tunnel_params *params);
 /*

@@ -41,6 +41,8 @@ relay tokyo6to4
  tunnel transmit-source 192.88.99.3
  tunnel direction receive
  tunnel datapath sit
+ tunnel uplink eth0
+ tunnel uplink eth1.7
  tunnel ttl 63
  ipv6 mtu 1480
  ipv6 address 2001:db8:99::1/64
@@ -50,12 +52,18 @@ relay tokyo6to4
  delay up 7
  dampening half-life 10 reuse 800 suppress 3000 max-suppress 40
  drain-time 1
+ no filter bogons
+ filter permit 10.0.0.0/8
+ filter permit 192.168.7.77/24
+ filter deny 198.51.100.0/24
+ filter deny 2001:db8:bad::1/48
  no self-test
  maintenance
  no shutdown
 exit
 """
-NORMAL = FULL.replace("2001:db8:0::2", "2001:db8::2")
+# one spelling, host bits masked
+NORMAL = FULL.replace("2001:db8:0::2", "2001:db8::2").replace("7.77/24", "7.0/24").replace("bad::1/48", "bad::/48")
 
 
 def test_running_config_round_trip(rl):
@@ -94,9 +102,12 @@ def test_each_line_has_its_no(rl):
     rl.configure(*[line.strip() for line in NORMAL.splitlines()])
     rl.configure("relay tokyo6to4", "shutdown", "no description", "no tunnel mode", "no tunnel interface",
                  "no tunnel source", "no tunnel transmit-source", "no tunnel direction", "no tunnel datapath",
+                 "no tunnel uplink eth1.7", "no tunnel uplink eth0",
                  "no tunnel ttl", "no ipv6 mtu", "no ipv6 address 2001:db8:99::1/64",
                  "no ipv6 address 2002:c058:6301::1/128", "no route 192.88.99.0/24", "no track", "no delay up",
-                 "no dampening", "no drain-time", "self-test", "no maintenance", "exit",
+                 "no dampening", "no drain-time", "filter bogons", "no filter permit 10.0.0.0/8",
+                 "no filter permit 192.168.7.1/24", "no filter deny 198.51.100.0/24",
+                 "no filter deny 2001:db8:bad::/48", "self-test", "no maintenance", "exit",
                  "track 1", "no frequency", "no timeout", "no probes", "no delay", "exit",
                  "track 10", "no object 1", "no object 2", "no object 4", "exit")
     lines = rl.running()
@@ -114,7 +125,8 @@ def test_no_forms_with_their_values(rl):
     rl.configure("relay tokyo6to4", "shutdown", *["no " + line.strip() for line in body
                                                   if not line.strip().startswith(("no ", "tunnel mode"))])
     lines = rl.running()
-    assert lines[lines.index("relay tokyo6to4") + 1:] == [" tunnel mode ipv6ip 6to4", " no self-test", "exit"]
+    assert lines[lines.index("relay tokyo6to4") + 1:] == [" tunnel mode ipv6ip 6to4", " no filter bogons", " no self-test",
+                                                          "exit"]
 
 
 def test_defaults(rl):

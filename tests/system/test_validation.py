@@ -154,11 +154,23 @@ REFUSED = [
     (["relay a", "tunnel udp-port 3545"], None),
     (["relay a", "peers maximum 10"], None),
     (["relay a", "peers overload withdraw"], None),
-    (["relay a", "filter bogons"], None),
-    (["relay a", "filter permit 10.0.0.0/8"], None),
-    (["relay a", "tunnel datapath ebpf"], None),
-    (["relay a", "tunnel datapath xdp"], None),
-    (["relay a", "tunnel datapath userspace"], None),
+    # a datapath of the other mode
+    (["relay a", "tunnel datapath userspace"], r"Teredo's"),
+    (["relay c", "tunnel datapath userspace", MODE], r"Teredo's"),
+    (["relay a", "tunnel datapath tun"], None),
+    # uplinks
+    (["relay a", "tunnel uplink tun-a"], r"tun-a.*own"),
+    (["relay a", "tunnel uplink sixteen-letters-"], r"sixteen-letters-"),
+    (["relay a", *[f"tunnel uplink eth{n}" for n in range(65)]], r"64"),
+    # filters
+    (["relay a", "filter permit 10.0.0.0/8", "filter deny 10.1.2.3/8"], r"10\.0\.0\.0/8"),
+    (["relay a", "filter deny 10.0.0.0/8", "filter permit 10.0.0.0/8"], r"10\.0\.0\.0/8"),
+    (["relay a", *[f"filter deny 198.51.{n}.0/24" for n in range(256)], "filter deny 2001:db8::/32"], r"256"),
+    (["relay a", "filter permit 2001:db8::/32"], None),
+    (["relay a", "filter permit 10.0.0.0/33"], None),
+    (["relay a", "filter deny 2001:db8::/129"], None),
+    (["relay a", "filter deny"], None),
+    (["relay a", "filter"], None),
     # nonsense
     (["relay a", "tunnel direction sideways"], None),
     (["relay a", "route 192.0.2.0/33"], None),
@@ -190,7 +202,7 @@ def loaded(lasting):
 
 
 def name_of(case):
-    return "; ".join(case[0])
+    return "; ".join(case[0][:2] + case[0][2:][-1:])
 
 
 @pytest.mark.parametrize("lines,says", REFUSED, ids=[name_of(case) for case in REFUSED])

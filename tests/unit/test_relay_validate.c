@@ -301,6 +301,79 @@ static void test_default_routes(void **state)
 	assert_int_equal(relay_config_routes(&cfg, out), 0);
 }
 
+static void test_datapath(void **state)
+{
+	struct relay_config cfg;
+
+	relay_named(&cfg, "a");
+	for (enum tunnel_datapath d = TUNNEL_DATAPATH_AUTO;
+	     d < TUNNEL_DATAPATH_USERSPACE; d++) {
+		cfg.datapath = d;
+		expect(&cfg, NULL, 0, NULL);
+	}
+	cfg.datapath = TUNNEL_DATAPATH_USERSPACE;
+	expect(&cfg, NULL, 0, "tunnel datapath userspace is Teredo's");
+	cfg.enabled = false;
+	expect(&cfg, NULL, 0, "tunnel datapath userspace is Teredo's");
+	cfg.mode = RELAY_MODE_NONE; /* not known yet */
+	expect(&cfg, NULL, 0, NULL);
+
+	relay_named(&cfg, "a");
+	strlcpy(cfg.uplinks[cfg.nuplinks++], "eth0", IFNAMSIZ);
+	strlcpy(cfg.uplinks[cfg.nuplinks++], "eth1.100", IFNAMSIZ);
+	expect(&cfg, NULL, 0, NULL);
+	strlcpy(cfg.uplinks[cfg.nuplinks++], "a", IFNAMSIZ);
+	expect(&cfg, NULL, 0, "tunnel uplink a is the relay's own interface");
+	strlcpy(cfg.ifname, "six", sizeof(cfg.ifname));
+	expect(&cfg, NULL, 0, NULL);
+	strlcpy(cfg.uplinks[2], "eth%d", IFNAMSIZ);
+	expect(&cfg, NULL, 0, "eth%d is not an interface name");
+	cfg.nuplinks = 2;
+	cfg.too_many_uplinks = true;
+	expect(&cfg, NULL, 0, "a relay has 64 tunnel uplinks at most");
+}
+
+static void add_filter(struct relay_config *cfg, const char *prefix,
+		       enum filter_verdict verdict)
+{
+	struct filter_rule *rule = &cfg->filters[cfg->nfilters++];
+
+	memset(rule, 0, sizeof(*rule));
+	rule->verdict = verdict;
+	assert_int_equal(str2prefix(prefix, &rule->p), 1);
+}
+
+static void test_filters(void **state)
+{
+	struct relay_config cfg, copy;
+
+	relay_named(&cfg, "a");
+	assert_true(cfg.filter_bogons);
+	add_filter(&cfg, "10.0.0.0/8", FILTER_VERDICT_PERMIT);
+	add_filter(&cfg, "10.1.0.0/16", FILTER_VERDICT_DENY);
+	add_filter(&cfg, "2001:db8::/32", FILTER_VERDICT_DENY);
+	expect(&cfg, NULL, 0, NULL);
+	relay_config_copy(&copy, &cfg);
+	expect(&copy, NULL, 0, NULL);
+	add_filter(&cfg, "10.1.0.0/16", FILTER_VERDICT_PERMIT);
+	expect(&cfg, NULL, 0,
+	       "filter 10.1.0.0/16 is both permitted and denied");
+	expect(&copy, NULL, 0, NULL);
+	relay_config_copy(&copy, &cfg);
+	expect(&copy, NULL, 0,
+	       "filter 10.1.0.0/16 is both permitted and denied");
+	/* the same octets in the other family */
+	cfg.nfilters = 0;
+	add_filter(&cfg, "0.0.0.0/0", FILTER_VERDICT_PERMIT);
+	add_filter(&cfg, "::/0", FILTER_VERDICT_DENY);
+	expect(&cfg, NULL, 0, NULL);
+
+	cfg.too_many_denies = true;
+	expect(&cfg, NULL, 0, "a relay has 256 filter deny lines at most");
+	cfg.too_many_permits = true;
+	expect(&cfg, NULL, 0, "a relay has 256 filter permit lines at most");
+}
+
 static void test_tracks(void **state)
 {
 	struct track_config trk = {.id = 20, .type = TRACK_LIST};
@@ -458,6 +531,8 @@ int main(void)
 		cmocka_unit_test(test_dampening),
 		cmocka_unit_test(test_pairs),
 		cmocka_unit_test(test_default_routes),
+		cmocka_unit_test(test_datapath),
+		cmocka_unit_test(test_filters),
 		cmocka_unit_test(test_tracks),
 		cmocka_unit_test(test_bfd),
 		cmocka_unit_test(test_bfd_profiles),

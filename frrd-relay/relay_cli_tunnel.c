@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* relay NAME: the lines `tunnel` and `filter`. */
+#include <zebra.h>
+
+#include "command.h"
+#include "northbound_cli.h"
+
+#include "relay_cli.h"
+#include "relay_nb.h"
+#include "relay_nodes.h"
+#include "relay_validate.h"
+
+#ifndef VTYSH_EXTRACT_PL
+#include "frrd-relay/relay_cli_tunnel_clippy.c"
+#endif
+
+#define TUNNEL_STR "Tunnel of the relay\n"
+#define FILTER_STR "Which addresses are taken, both ways (RFC 3964)\n"
+
+DEFPY_YANG(relay_tunnel_mode, relay_tunnel_mode_cmd,
+	"tunnel mode ipv6ip 6to4",
+	TUNNEL_STR
+	"What the relay is\n"
+	"IPv6 in IPv4, protocol 41\n"
+	"6to4 relay (RFC 3056, RFC 3068)\n")
+{
+	return relay_cli_set_leaf(vty, "./tunnel/mode", "6to4");
+}
+
+DEFPY_YANG(no_relay_tunnel_mode, no_relay_tunnel_mode_cmd,
+	"no tunnel mode [ipv6ip 6to4]",
+	NO_STR
+	TUNNEL_STR
+	"What the relay is\n"
+	"IPv6 in IPv4, protocol 41\n"
+	"6to4 relay (RFC 3056, RFC 3068)\n")
+{
+	return relay_cli_unset_leaf(vty, "./tunnel/mode");
+}
+
+DEFPY_YANG(relay_tunnel_interface, relay_tunnel_interface_cmd,
+	"tunnel interface IFNAME$ifname",
+	TUNNEL_STR
+	"Kernel interface that relayd creates and removes\n"
+	"Interface name, default the relay's name\n")
+{
+	char err[RELAY_ERR_LEN];
+
+	if (!relay_validate_ifname(ifname, err, sizeof(err))) {
+		vty_out(vty, "%% %s\n", err);
+		return CMD_WARNING_CONFIG_FAILED;
+	}
+	return relay_cli_set_leaf(vty, "./tunnel/interface", ifname);
+}
+
+DEFPY_YANG(no_relay_tunnel_interface, no_relay_tunnel_interface_cmd,
+	"no tunnel interface [IFNAME]",
+	NO_STR
+	TUNNEL_STR
+	"Kernel interface that relayd creates and removes\n"
+	"Interface name, default the relay's name\n")
+{
+	return relay_cli_unset_leaf(vty, "./tunnel/interface");
+}
+
+DEFPY_YANG(relay_tunnel_source, relay_tunnel_source_cmd,
+	"tunnel source A.B.C.D$addr",
+	TUNNEL_STR
+	"Receive address, and source of what is sent\n"
+	"IPv4 address, 192.88.99.1 for the anycast relay of RFC 3068\n")
+{
+	return relay_cli_set_leaf(vty, "./tunnel/source", addr_str);
+}
+
+DEFPY_YANG(no_relay_tunnel_source, no_relay_tunnel_source_cmd,
+	"no tunnel source [A.B.C.D]",
+	NO_STR
+	TUNNEL_STR
+	"Receive address, and source of what is sent\n"
+	"IPv4 address\n")
+{
+	return relay_cli_unset_leaf(vty, "./tunnel/source");
+}
+
+DEFPY_YANG(relay_tunnel_transmit_source, relay_tunnel_transmit_source_cmd,
+	"tunnel transmit-source A.B.C.D$addr",
+	TUNNEL_STR
+	"Source of 6to4 packets that the relay sends\n"
+	"IPv4 address, default the tunnel source\n")
+{
+	return relay_cli_set_leaf(vty, "./tunnel/transmit-source", addr_str);
+}
+
+DEFPY_YANG(no_relay_tunnel_transmit_source, no_relay_tunnel_transmit_source_cmd,
+	"no tunnel transmit-source [A.B.C.D]",
+	NO_STR
+	TUNNEL_STR
+	"Source of 6to4 packets that the relay sends\n"
+	"IPv4 address\n")
+{
+	return relay_cli_unset_leaf(vty, "./tunnel/transmit-source");
+}
+
+DEFPY_YANG(relay_tunnel_direction, relay_tunnel_direction_cmd,
+	"tunnel direction <both|receive|transmit>$direction",
+	TUNNEL_STR
+	"Directions that the relay serves\n"
+	"Both directions (default)\n"
+	"IPv4 to IPv6 only\n"
+	"IPv6 to IPv4 only\n")
+{
+	return relay_cli_set_leaf(vty, "./tunnel/direction", direction);
+}
+
+DEFPY_YANG(no_relay_tunnel_direction, no_relay_tunnel_direction_cmd,
+	"no tunnel direction [<both|receive|transmit>]",
+	NO_STR
+	TUNNEL_STR
+	"Directions that the relay serves\n"
+	"Both directions (default)\n"
+	"IPv4 to IPv6 only\n"
+	"IPv6 to IPv4 only\n")
+{
+	return relay_cli_set_leaf(vty, "./tunnel/direction", NULL);
+}
+
+DEFPY_YANG(relay_tunnel_datapath, relay_tunnel_datapath_cmd,
+	"tunnel datapath <auto|sit|ebpf|xdp|userspace>$datapath",
+	TUNNEL_STR
+	"What carries the packets\n"
+	"The best that this host has (default)\n"
+	"6to4: the kernel's sit tunnel alone\n"
+	"eBPF programs on the relay's interface and the uplinks\n"
+	"As ebpf, and XDP on uplinks whose driver has native mode\n"
+	"Teredo: the engine in user space alone\n")
+{
+	return relay_cli_set_leaf(vty, "./tunnel/datapath", datapath);
+}
+
+DEFPY_YANG(no_relay_tunnel_datapath, no_relay_tunnel_datapath_cmd,
+	"no tunnel datapath [<auto|sit|ebpf|xdp|userspace>]",
+	NO_STR
+	TUNNEL_STR
+	"What carries the packets\n"
+	"The best that this host has (default)\n"
+	"6to4: the kernel's sit tunnel alone\n"
+	"eBPF programs on the relay's interface and the uplinks\n"
+	"As ebpf, and XDP on uplinks whose driver has native mode\n"
+	"Teredo: the engine in user space alone\n")
+{
+	return relay_cli_set_leaf(vty, "./tunnel/datapath", NULL);
+}
+
+DEFPY_YANG(relay_tunnel_uplink, relay_tunnel_uplink_cmd,
+	"tunnel uplink IFNAME$ifname",
+	TUNNEL_STR
+	"Interface on whose ingress packets take the fast way; may repeat\n"
+	"Interface name; all interfaces where no uplink is configured\n")
+{
+	char err[RELAY_ERR_LEN];
+
+	if (!relay_validate_ifname(ifname, err, sizeof(err))) {
+		vty_out(vty, "%% %s\n", err);
+		return CMD_WARNING_CONFIG_FAILED;
+	}
+	nb_cli_enqueue_change(vty, "./tunnel/uplink", NB_OP_CREATE, ifname);
+	return relay_cli_apply(vty, VTY_CURR_XPATH);
+}
+
+DEFPY_YANG(no_relay_tunnel_uplink, no_relay_tunnel_uplink_cmd,
+	"no tunnel uplink IFNAME$ifname",
+	NO_STR
+	TUNNEL_STR
+	"Interface on whose ingress packets take the fast way\n"
+	"Interface name\n")
+{
+	nb_cli_enqueue_change(vty, "./tunnel/uplink", NB_OP_DESTROY, ifname);
+	return relay_cli_apply(vty, VTY_CURR_XPATH);
+}
+
+DEFPY_YANG(relay_tunnel_ttl, relay_tunnel_ttl_cmd,
+	"tunnel ttl (1-255)$ttl",
+	TUNNEL_STR
+	"Time to live of the outer header\n"
+	"Hops, default 64\n")
+{
+	return relay_cli_set_leaf(vty, "./tunnel/ttl", ttl_str);
+}
+
+DEFPY_YANG(no_relay_tunnel_ttl, no_relay_tunnel_ttl_cmd,
+	"no tunnel ttl [(1-255)]",
+	NO_STR
+	TUNNEL_STR
+	"Time to live of the outer header\n"
+	"Hops, default 64\n")
+{
+	return relay_cli_set_leaf(vty, "./tunnel/ttl", NULL);
+}
+
+/* ----------------------------------------------------------------- filters */
+
+DEFPY_YANG(relay_filter_bogons, relay_filter_bogons_cmd,
+	"[no] filter bogons",
+	NO_STR
+	FILTER_STR
+	"Drop packets with addresses that can't be valid, on by default\n")
+{
+	return relay_cli_set_leaf(vty, "./filter/bogons", no ? "false" : "true");
+}
+
+/* Host bits are masked, so that the same prefix is the same entry. */
+static int edit_prefix(struct vty *vty, const char *xpath, bool no,
+		       union prefixconstptr prefix)
+{
+	char value[PREFIX_STRLEN];
+	struct prefix p;
+
+	prefix_copy(&p, prefix);
+	apply_mask(&p);
+	prefix2str(&p, value, sizeof(value));
+	nb_cli_enqueue_change(vty, xpath, no ? NB_OP_DESTROY : NB_OP_CREATE,
+			      value);
+	return relay_cli_apply(vty, VTY_CURR_XPATH);
+}
+
+DEFPY_YANG(relay_filter_permit, relay_filter_permit_cmd,
+	"[no] filter permit A.B.C.D/M$prefix",
+	NO_STR
+	FILTER_STR
+	"No bogon here, also as 6to4 address; the longest prefix decides\n"
+	"IPv4 prefix\n")
+{
+	return edit_prefix(vty, "./filter/permit", no, prefix);
+}
+
+DEFPY_YANG(relay_filter_deny, relay_filter_deny_cmd,
+	"[no] filter deny <A.B.C.D/M|X:X::X:X/M>$prefix",
+	NO_STR
+	FILTER_STR
+	"Drop packets from or to a prefix; the longest prefix decides\n"
+	"IPv4 prefix, also as 6to4 address\n"
+	"IPv6 prefix\n")
+{
+	return edit_prefix(vty, "./filter/deny", no, prefix);
+}
+
+void relay_cli_tunnel_init(void)
+{
+	install_element(RELAY_NODE, &relay_tunnel_mode_cmd);
+	install_element(RELAY_NODE, &no_relay_tunnel_mode_cmd);
+	install_element(RELAY_NODE, &relay_tunnel_interface_cmd);
+	install_element(RELAY_NODE, &no_relay_tunnel_interface_cmd);
+	install_element(RELAY_NODE, &relay_tunnel_source_cmd);
+	install_element(RELAY_NODE, &no_relay_tunnel_source_cmd);
+	install_element(RELAY_NODE, &relay_tunnel_transmit_source_cmd);
+	install_element(RELAY_NODE, &no_relay_tunnel_transmit_source_cmd);
+	install_element(RELAY_NODE, &relay_tunnel_direction_cmd);
+	install_element(RELAY_NODE, &no_relay_tunnel_direction_cmd);
+	install_element(RELAY_NODE, &relay_tunnel_datapath_cmd);
+	install_element(RELAY_NODE, &no_relay_tunnel_datapath_cmd);
+	install_element(RELAY_NODE, &relay_tunnel_uplink_cmd);
+	install_element(RELAY_NODE, &no_relay_tunnel_uplink_cmd);
+	install_element(RELAY_NODE, &relay_tunnel_ttl_cmd);
+	install_element(RELAY_NODE, &no_relay_tunnel_ttl_cmd);
+
+	install_element(RELAY_NODE, &relay_filter_bogons_cmd);
+	install_element(RELAY_NODE, &relay_filter_permit_cmd);
+	install_element(RELAY_NODE, &relay_filter_deny_cmd);
+}
