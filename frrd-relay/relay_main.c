@@ -2,6 +2,8 @@
 /* relayd: anycast IPv6 transition relays for FRR. */
 #include <zebra.h>
 
+#include <sys/capability.h>
+
 #include "command.h"
 #include "lib/filter.h"
 #include "if.h"
@@ -31,9 +33,13 @@ DEFINE_MGROUP(RELAYD, "relayd");
 
 /*
  * NET_ADMIN: interfaces, addresses, net sysctls, nftables. NET_RAW: ICMP and
- * the self-test's packets. Raised only around the calls that need them.
+ * the self-test's packets. SYS_ADMIN: eBPF, since FRR knows no CAP_BPF.
+ * DAC_OVERRIDE: /dev/net/tun where only root may open it. Raised only around
+ * the calls that need them. A container that has not the last two gets sit.
  */
-static zebra_capabilities_t caps[] = {ZCAP_NET_ADMIN, ZCAP_NET_RAW};
+static zebra_capabilities_t caps[] = {ZCAP_NET_ADMIN, ZCAP_NET_RAW,
+				      ZCAP_SYS_ADMIN, ZCAP_DAC_OVERRIDE};
+#define CAPS_NEEDED 2
 
 static struct zebra_privs_t relay_privs = {
 #if defined(FRR_USER) && defined(FRR_GROUP)
@@ -153,12 +159,34 @@ FRR_DAEMON_INFO(relayd, RELAY,
 
 static const struct option longopts[] = {{}};
 
+/* libfrr ends a daemon that asks for what it can't have. */
+static void drop_unknown_caps(void)
+{
+	static const cap_value_t values[] = {CAP_NET_ADMIN, CAP_NET_RAW,
+					     CAP_SYS_ADMIN, CAP_DAC_OVERRIDE};
+	cap_t have = cap_get_proc();
+	size_t n = CAPS_NEEDED;
+
+	_Static_assert(array_size(values) == array_size(caps), "one each");
+	for (size_t i = n; have && i < array_size(caps); i++) {
+		cap_flag_value_t flag = CAP_CLEAR;
+
+		cap_get_flag(have, values[i], CAP_PERMITTED, &flag);
+		if (flag == CAP_SET)
+			caps[n++] = caps[i];
+	}
+	relay_privs.cap_num_p = n;
+	if (have)
+		cap_free(have);
+}
+
 int main(int argc, char **argv)
 {
 	const char *vty_dir;
 	char err[160];
 	int opt, ret;
 
+	drop_unknown_caps();
 	frr_preinit(&relayd_di, argc, argv);
 	frr_opt_add("", longopts, "");
 	while ((opt = frr_getopt(argc, argv, NULL)) != EOF)

@@ -13,6 +13,7 @@
 #include "log.h"
 #include "relay_debug.h"
 #include "selftest.h"
+#include "tunnel_bpf.h"
 #include "tunnel_kernel.h"
 
 /* about a second; three of them and a verdict stay under three seconds */
@@ -141,6 +142,7 @@ static void selftest_judge(struct tunnel *tun)
 static void selftest_judge_due(struct frr_event *ev)
 {
 	tunnel_nflog_poll();
+	tunnel_bpf_poll();
 	selftest_judge(EVENT_ARG(ev));
 }
 

@@ -21,6 +21,7 @@
  */
 #include <zebra.h>
 
+#include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 
@@ -29,6 +30,7 @@
 #include "selftest.h"
 #include "selftest_6to4.h"
 #include "tunnel_kernel.h"
+#include "bpf/relay_bpf.h"
 
 #define OUTER_LEN 20
 #define INNER_LEN 40
@@ -45,7 +47,7 @@
 
 static int raw_fd = -1, packet_fd = -1;
 static ifindex_t lo_ifindex;
-static int sockets_error = -ENOTCONN;
+static int sockets_error = -ENOTCONN, nflog_error = -ENOTCONN;
 static const char *sockets_what = "";
 
 /* -------- packets -------- */
@@ -167,27 +169,52 @@ size_t selftest_6to4_build(uint8_t *pkt, struct in_addr source,
 	return outer + SELFTEST_PROBE_LEN;
 }
 
-bool selftest_6to4_parse(const uint8_t *pkt, size_t len, const uint8_t nonce[8],
-			 struct selftest_probe *probe)
+/* What every probe has; ip6 has SELFTEST_PROBE_LEN octets. */
+static bool parse_inner(const uint8_t *ip6, const uint8_t nonce[8],
+			struct selftest_probe *probe)
 {
-	bool out = len > 0 && pkt[0] >> 4 == 4;
-	size_t outer = out ? OUTER_LEN : 0;
-	const uint8_t *ip6 = pkt + outer, *icmp = ip6 + INNER_LEN;
+	const uint8_t *icmp = ip6 + INNER_LEN;
 
-	if (len < outer + SELFTEST_PROBE_LEN ||
-	    (out && (pkt[0] != 0x45 || pkt[9] != PROTO_IPV6)))
-		return false;
-	/* forwarded: one hop less than it began with */
 	if (ip6[0] >> 4 != 6 || ip6[6] != IPPROTO_ICMPV6 ||
-	    ip6[7] != PROBE_HOP_LIMIT - 1 || ip6[24] != (out ? 0x20 : 0x01) ||
 	    (get32(ip6 + 36) & ~1U) != MAGIC || icmp[0] != ICMP6_ECHO ||
 	    memcmp(icmp + 8, nonce, 8) != 0)
 		return false;
-	probe->way = out ? TUNNEL_WAY_6TO4 : TUNNEL_WAY_4TO6;
+	probe->way = ip6[24] == 0x20 ? TUNNEL_WAY_6TO4 : TUNNEL_WAY_4TO6;
 	probe->uplink = !(ip6[39] & 1);
 	probe->id = get16(icmp + 4);
 	probe->seq = get32(icmp + 16);
-	return true;
+	return ip6[24] == (probe->way == TUNNEL_WAY_6TO4 ? 0x20 : 0x01);
+}
+
+static bool parse_probe(const uint8_t *pkt, size_t len, const uint8_t nonce[8],
+			struct selftest_probe *probe)
+{
+	bool has_outer = len > 0 && pkt[0] >> 4 == 4;
+	size_t outer = has_outer ? OUTER_LEN : 0;
+
+	return len >= outer + SELFTEST_PROBE_LEN &&
+	       (!has_outer || (pkt[0] == 0x45 && pkt[9] == PROTO_IPV6)) &&
+	       parse_inner(pkt + outer, nonce, probe);
+}
+
+bool selftest_6to4_parse(const uint8_t *pkt, size_t len, const uint8_t nonce[8],
+			 struct selftest_probe *probe)
+{
+	size_t outer = len > 0 && pkt[0] >> 4 == 4 ? OUTER_LEN : 0;
+
+	/* 6to4 has an outer header by now; forwarded: one hop less than it
+	 * began with */
+	return parse_probe(pkt, len, nonce, probe) &&
+	       (outer > 0) == (probe->way == TUNNEL_WAY_6TO4) &&
+	       pkt[outer + 7] == PROBE_HOP_LIMIT - 1;
+}
+
+bool selftest_6to4_parse_sent(const uint8_t *pkt, size_t len,
+			      const uint8_t nonce[8],
+			      struct selftest_probe *probe)
+{
+	return parse_probe(pkt, len, nonce, probe) &&
+	       (pkt[0] >> 4 == 4) == (probe->way == TUNNEL_WAY_4TO6);
 }
 
 /* -------- sending and seeing -------- */
@@ -268,7 +295,6 @@ static int raw_send(const uint8_t *pkt, size_t len, struct in_addr dst)
 
 int selftest_6to4_send(struct tunnel *tun, enum tunnel_way way, uint32_t seq)
 {
-	const struct nflog_key *key = tunnel_nflog_key();
 	struct tunnel_self_test *st = &tun->st[way];
 	const struct probe_route *route;
 	uint8_t pkt[OUTER_LEN + SELFTEST_PROBE_LEN];
@@ -277,7 +303,8 @@ int selftest_6to4_send(struct tunnel *tun, enum tunnel_way way, uint32_t seq)
 	size_t len;
 	int ret;
 
-	if (sockets_error < 0 || !key) {
+	st->cause = NULL;
+	if (sockets_error < 0) {
 		snprintf(st->why, sizeof(st->why), "%s: %s", sockets_what,
 			 safe_strerror(-sockets_error));
 		return sockets_error;
@@ -291,7 +318,8 @@ int selftest_6to4_send(struct tunnel *tun, enum tunnel_way way, uint32_t seq)
 			 way == TUNNEL_WAY_6TO4 ? "IPv4" : "IPv6");
 		return -ENETUNREACH;
 	}
-	len = selftest_6to4_build(pkt, tun->params.source, &probe, key->nonce);
+	len = selftest_6to4_build(pkt, tun->params.source, &probe,
+				  tunnel_probe_nonce());
 	if (way == TUNNEL_WAY_6TO4)
 		return packet_send(pkt, len, ETH_P_IPV6);
 	ret = raw_send(pkt, len, tun->params.source);
@@ -303,16 +331,77 @@ int selftest_6to4_send(struct tunnel *tun, enum tunnel_way way, uint32_t seq)
 	return ret;
 }
 
+int selftest_6to4_log_error(struct tunnel_self_test *st)
+{
+	if (nflog_error < 0)
+		snprintf(st->why, sizeof(st->why),
+			 "the kernel's packet log (nfnetlink_log): %s",
+			 safe_strerror(-nflog_error));
+	return nflog_error;
+}
+
 static void probe_seen(const uint8_t *pkt, size_t len)
 {
 	struct selftest_probe probe;
 	struct tunnel *tun;
 
-	if (!selftest_6to4_parse(pkt, len, tunnel_nflog_key()->nonce, &probe))
+	if (!selftest_6to4_parse(pkt, len, tunnel_probe_nonce(), &probe))
 		return;
 	tun = selftest_find(probe.id);
 	if (!tun)
 		return;
+	if (probe.uplink && probe.seq == tun->st_seq)
+		tun->st[probe.way].by_uplink = true;
+	selftest_seen(tun, probe.way, probe.seq);
+}
+
+/* Why a probe did not get out of the eBPF programs. */
+static const char *bpf_cause(enum tunnel_way way,
+			     const struct relay_bpf_probe *seen)
+{
+	bool v4 = way == TUNNEL_WAY_6TO4;
+
+	if (seen->reason != RELAY_BPF_PASS)
+		return "the eBPF programs drop probes";
+	switch (seen->fib) {
+	case BPF_FIB_LKUP_RET_BLACKHOLE:
+	case BPF_FIB_LKUP_RET_UNREACHABLE:
+	case BPF_FIB_LKUP_RET_PROHIBIT:
+		return v4 ? "the IPv4 route discards what goes out"
+			  : "the IPv6 route discards what goes out";
+	case BPF_FIB_LKUP_RET_FWD_DISABLED:
+		return v4 ? "net.ipv4.conf.lo.forwarding is 0"
+			  : "net.ipv6.conf.lo.forwarding is 0";
+	case BPF_FIB_LKUP_RET_FRAG_NEEDED:
+		return "the uplink's MTU is too small for a probe";
+	default:
+		return v4 ? "no IPv4 route for what goes out"
+			  : "no IPv6 route for what goes out";
+	}
+}
+
+void selftest_6to4_bpf_seen(struct tunnel *tun,
+			    const struct relay_bpf_probe *seen)
+{
+	size_t len = MIN(seen->len, sizeof(seen->packet));
+	const uint8_t *nonce = tunnel_probe_nonce();
+	struct selftest_probe probe;
+	bool out;
+
+	if (!selftest_6to4_parse(seen->packet, len, nonce, &probe) &&
+	    !selftest_6to4_parse_sent(seen->packet, len, nonce, &probe))
+		return;
+	if (selftest_find(probe.id) != tun)
+		return;
+	/* without an uplink it ends on this host, or goes back to the relay */
+	out = seen->reason == RELAY_BPF_PASS &&
+	      (seen->fib == BPF_FIB_LKUP_RET_SUCCESS ||
+	       seen->fib == BPF_FIB_LKUP_RET_NO_NEIGH ||
+	       (seen->fib == BPF_FIB_LKUP_RET_NOT_FWDED && !probe.uplink));
+	if (!out) {
+		tun->st[probe.way].cause = bpf_cause(probe.way, seen);
+		return;
+	}
 	if (probe.uplink && probe.seq == tun->st_seq)
 		tun->st[probe.way].by_uplink = true;
 	selftest_seen(tun, probe.way, probe.seq);
@@ -341,11 +430,9 @@ int selftest_6to4_init(void)
 	frr_with_privs (tunnel_privs) {
 		sockets_error = sockets_open();
 	}
-	if (sockets_error == 0) {
-		sockets_what = "the kernel's packet log (nfnetlink_log)";
-		sockets_error = tunnel_nflog_init(probe_seen);
-	}
-	return sockets_error;
+	/* without it there is a word for it where it is missed */
+	nflog_error = tunnel_nflog_init(probe_seen);
+	return sockets_error < 0 ? sockets_error : nflog_error;
 }
 
 void selftest_6to4_fini(void)

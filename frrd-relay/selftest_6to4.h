@@ -34,12 +34,20 @@ void selftest_6to4_address(enum selftest_end end, struct in_addr source,
  */
 int selftest_6to4_send(struct tunnel *tun, enum tunnel_way way, uint32_t seq);
 
+/* 0, or why what the stack lets out is not handed over, in st->why too. */
+int selftest_6to4_log_error(struct tunnel_self_test *st);
+
 struct selftest_probe {
 	enum tunnel_way way;
 	bool uplink; /* left, or is to leave, by an uplink */
 	uint16_t id; /* of the tunnel */
 	uint32_t seq;
 };
+
+/* What the eBPF programs have made of a probe (bpf/relay_bpf.h). */
+struct relay_bpf_probe;
+void selftest_6to4_bpf_seen(struct tunnel *tun,
+			    const struct relay_bpf_probe *seen);
 
 /*
  * Pure, for tests: writes a probe as it goes in, an IPv4 packet for 4to6, an
@@ -51,5 +59,9 @@ size_t selftest_6to4_build(uint8_t *pkt, struct in_addr source,
 /* Pure: true when pkt is a probe that has come through a relay. */
 bool selftest_6to4_parse(const uint8_t *pkt, size_t len, const uint8_t nonce[8],
 			 struct selftest_probe *probe);
+/* Pure: the same of one that has not come through, as it was sent. */
+bool selftest_6to4_parse_sent(const uint8_t *pkt, size_t len,
+			      const uint8_t nonce[8],
+			      struct selftest_probe *probe);
 
 #endif /* _RELAY_SELFTEST_6TO4_H */

@@ -18,6 +18,8 @@
 #include "relay_watchdog.h"
 #include "selftest.h"
 #include "selftest_6to4.h"
+#include "tunnel_attach.h"
+#include "tunnel_bpf.h"
 #include "tunnel_journal.h"
 #include "tunnel_kernel.h"
 
@@ -190,7 +192,6 @@ static void tunnel_create(struct tunnel *tun)
 	}
 	tun->created = true;
 	tun->retry_s = RETRY_S;
-	st->datapath = tun->ops->name;
 	st->datapath_error = false;
 }
 
@@ -264,6 +265,8 @@ static bool tunnel_any_created(void)
 static void tunnel_check_all(void)
 {
 	struct tunnel *tun;
+
+	tunnel_bpf_check();
 
 	frr_each (tunnels, tunnels, tun)
 		if (tun->started)
@@ -479,6 +482,16 @@ const char *tunnel_init_failed(void)
 	return init_what;
 }
 
+static bool journal_has_programs(void)
+{
+	struct journal_entry *ent;
+
+	for (ent = tunnel_journal_first(); ent; ent = tunnel_journal_next(ent))
+		if (ent->kind == JOURNAL_TC || ent->kind == JOURNAL_XDP)
+			return true;
+	return false;
+}
+
 int tunnel_init(struct frr_loop *loop, struct zebra_privs_t *privs,
 		const char *vty_dir)
 {
@@ -494,6 +507,8 @@ int tunnel_init(struct frr_loop *loop, struct zebra_privs_t *privs,
 	init_error = init_step(tunnel_monitor_init(), "rtnetlink monitor");
 	if (init_error < 0)
 		return init_error;
+	if (journal_has_programs())
+		tunnel_bpf_hold_back();
 	/* both are reported where they are missed, see tunnel_sit.c */
 	tunnel_nft_init();
 	init_step(selftest_6to4_init(), "self-test sockets");
@@ -516,7 +531,8 @@ static int sweep_interface(const struct journal_entry *ent)
 		next = kern_link_next(link);
 		if (strcmp(link->alias, alias) != 0 &&
 		    !(strcmp(stage, "creating") == 0 && !link->alias[0] &&
-		      strcmp(link->kind, "sit") == 0 &&
+		      (strcmp(link->kind, "sit") == 0 ||
+		       strcmp(link->kind, "tun") == 0) &&
 		      strcmp(link->pub.name, ent->key) == 0))
 			continue;
 		/* renamed, or taken over under another name: not left over */
@@ -542,6 +558,7 @@ void tunnel_sweep(void)
 	if (init_error < 0)
 		return;
 	/* so that what is still needed is known as such */
+	tunnel_bpf_sweep();
 	tunnel_transit_update(tunnel_any_created());
 	for (ent = tunnel_journal_first(); ent; ent = next) {
 		char key[JOURNAL_KEY_LEN];
@@ -566,6 +583,10 @@ void tunnel_sweep(void)
 			break;
 		case JOURNAL_ROUTE:
 			tunnel_keep_sweep(key);
+			break;
+		case JOURNAL_TC:
+		case JOURNAL_XDP:
+			tunnel_attach_sweep(key);
 			break;
 		case JOURNAL_RELAY:
 		case JOURNAL_RESTART:
@@ -598,6 +619,7 @@ void tunnel_fini(void)
 	EVENT_OFF(t_tick);
 	EVENT_OFF(t_transit);
 	selftest_6to4_fini();
+	tunnel_bpf_fini();
 	tunnel_nft_fini(none);
 	tunnel_monitor_fini();
 	tunnel_netlink_fini();

@@ -159,6 +159,7 @@ struct tunnel_self_test {
 	ifindex_t uplink; /* that the last probe was to leave by; 0: none */
 	bool by_uplink;	  /* one has come out there since the last reset */
 	char detail[TUNNEL_DETAIL_LEN];
+	const char *cause; /* what the datapath said of the last probe */
 };
 
 PREDECL_DLIST(tunnels);

@@ -22,7 +22,8 @@ static const char *const journal_kind_name[JOURNAL_KINDS] = {
 	[JOURNAL_INTERFACE] = "interface", [JOURNAL_ADDRESS] = "address",
 	[JOURNAL_SYSCTL] = "sysctl",	   [JOURNAL_TABLE] = "table",
 	[JOURNAL_ROUTE] = "route",	   [JOURNAL_RELAY] = "relay",
-	[JOURNAL_RESTART] = "restart",
+	[JOURNAL_RESTART] = "restart",	   [JOURNAL_TC] = "tc",
+	[JOURNAL_XDP] = "xdp",
 };
 
 static int journal_cmp(const struct journal_entry *a,

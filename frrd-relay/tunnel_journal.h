@@ -20,6 +20,8 @@ enum journal_kind {
 	JOURNAL_SYSCTL,	   /* key path under /proc/sys, value "ORIGINAL OURS" */
 	JOURNAL_TABLE,	   /* key nftables table, value "-" */
 	JOURNAL_ROUTE,	   /* standby: key "IFNAME,PREFIX", value "-" */
+	JOURNAL_TC,	   /* eBPF: key IFINDEX, value "made" or "found" (clsact) */
+	JOURNAL_XDP,	   /* eBPF: key IFINDEX, value "-" */
 	JOURNAL_RELAY,	   /* key NAME, value "STATE TRANSITIONS" */
 	JOURNAL_RESTART,   /* key "planned", value "SINCE SECONDS" */
 	JOURNAL_KINDS,

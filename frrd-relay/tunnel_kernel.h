@@ -56,6 +56,8 @@ struct kern_link {
 	struct kern_indices_item index_item;
 	struct tunnel_link pub;
 	unsigned int flags;
+	uint16_t type;	  /* ARPHRD_* */
+	ifindex_t master; /* bridge, bond, VRF that it is part of; 0: none */
 	uint32_t mtu;
 	char alias[64];
 	char kind[16];
@@ -189,6 +191,9 @@ struct nflog_key {
 	uint8_t nonce[8]; /* random, of this process; in every probe */
 };
 
+/* 8 octets, random, of this process: in every probe */
+const uint8_t *tunnel_probe_nonce(void);
+
 /* seen: a packet, from its IP header on; at most NFLOG_COPY_LEN octets. */
 #define NFLOG_COPY_LEN 128
 int tunnel_nflog_init(void (*seen)(const uint8_t *pkt, size_t len));
@@ -240,6 +245,14 @@ void tunnel_nft_changed(void);
 char *tunnel_nft_text(const struct nft_relay *relays, size_t n,
 		      const struct nflog_key *key);
 void tunnel_nft_text_free(char **text);
+
+/* -------- tunnel_filter.c -------- */
+
+/* The filter in effect, normalized (filter.h); valid until the next call. */
+struct filter_rule;
+const struct filter_rule *tunnel_filter_rules(const struct tunnel_params *params,
+					      size_t *n);
+void tunnel_filter_fini(void);
 
 /* -------- tunnel_keep.c -------- */
 

@@ -15,9 +15,9 @@
 #include "lib/debug.h"
 #include "log.h"
 #include "relay_debug.h"
+#include "tunnel_attach.h"
 #include "tunnel_kernel.h"
 #include "tunnel_tables.h"
-
 
 DEFINE_HOOK(tunnel_link_change, (const struct tunnel_link *link), (link));
 
@@ -30,6 +30,7 @@ DEFINE_HOOK(tunnel_link_change, (const struct tunnel_link *link), (link));
 
 static int monitor_fd = -1;
 static struct frr_event *t_read, *t_dispatch;
+static bool monitor_programs; /* one may hang elsewhere than it did */
 static char buf[128 * 1024] __attribute__((aligned(NLMSG_ALIGNTO)));
 
 static int monitor_dump(int type, int family, ifindex_t ifindex)
@@ -61,6 +62,14 @@ static int monitor_dump(int type, int family, ifindex_t ifindex)
 	}
 	nlmsg_append(msg, &hdr, len, NLMSG_ALIGNTO);
 	return kern_talk(msg, tunnel_tables_message, NULL);
+}
+
+static bool monitor_take_changed(void)
+{
+	bool was = monitor_programs;
+
+	monitor_programs = false;
+	return tunnel_tables_take_changed() || was;
 }
 
 /* Reads everything, drops what the kernel no longer has. */
@@ -105,6 +114,25 @@ static void monitor_dispatch_event(struct frr_event *ev)
 	monitor_dispatch();
 }
 
+/* A program may have been taken off a link, or another put on. */
+static void monitor_programs_message(const struct nlmsghdr *nlh)
+{
+	const struct ifinfomsg *ifi = nlmsg_data(nlh);
+	const struct tcmsg *tcm = nlmsg_data(nlh);
+
+	switch (nlh->nlmsg_type) {
+	case RTM_NEWLINK:
+		monitor_programs |= tunnel_attach_news(ifi->ifi_index);
+		break;
+	case RTM_NEWTFILTER:
+	case RTM_DELTFILTER:
+	case RTM_NEWQDISC:
+	case RTM_DELQDISC:
+		monitor_programs |= tunnel_attach_news(tcm->tcm_ifindex);
+		break;
+	}
+}
+
 static void monitor_receive(void)
 {
 	bool lost = false;
@@ -121,10 +149,13 @@ static void monitor_receive(void)
 		}
 		if (len <= 0)
 			break;
-		for (; NLMSG_OK(nlh, len); nlh = NLMSG_NEXT(nlh, len))
+		for (; NLMSG_OK(nlh, len); nlh = NLMSG_NEXT(nlh, len)) {
 			tunnel_tables_message(nlh, NULL);
+			monitor_programs_message(nlh);
+		}
 	}
 	if (lost) {
+		monitor_programs |= tunnel_attach_news(0);
 		zlog_warn(
 			"netlink: news of links and addresses were lost (no buffer space), reading all anew");
 		monitor_resync();
@@ -136,7 +167,7 @@ void tunnel_monitor_poll(void)
 	if (monitor_fd < 0)
 		return;
 	monitor_receive();
-	if (tunnel_tables_take_changed())
+	if (monitor_take_changed())
 		event_add_event(tunnel_loop, monitor_dispatch_event, NULL, 0,
 				&t_dispatch);
 }
@@ -153,7 +184,7 @@ static void monitor_read(struct frr_event *ev)
 {
 	event_add_read(tunnel_loop, monitor_read, NULL, monitor_fd, &t_read);
 	monitor_receive();
-	if (tunnel_tables_take_changed()) {
+	if (monitor_take_changed()) {
 		EVENT_OFF(t_dispatch);
 		monitor_dispatch();
 	}
@@ -163,7 +194,7 @@ int tunnel_monitor_init(void)
 {
 	static const int groups[] = {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR,
 				     RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_NETCONF,
-				     RTNLGRP_IPV6_NETCONF};
+				     RTNLGRP_IPV6_NETCONF, RTNLGRP_TC};
 	struct sockaddr_nl nl = {.nl_family = AF_NETLINK};
 	int size = MONITOR_RCVBUF;
 

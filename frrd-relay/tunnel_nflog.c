@@ -141,14 +141,23 @@ static int log_open(void)
 	return 0;
 }
 
+const uint8_t *tunnel_probe_nonce(void)
+{
+	static uint8_t nonce[8];
+	static bool known;
+
+	/* never blocks so late after boot, nor fails for so few octets */
+	if (!known && getrandom(nonce, sizeof(nonce), 0) == sizeof(nonce))
+		known = true;
+	return nonce;
+}
+
 int tunnel_nflog_init(void (*seen)(const uint8_t *pkt, size_t len))
 {
 	int ret = -EPERM;
 
 	log_seen = seen;
-	if (getrandom(log_key.nonce, sizeof(log_key.nonce), 0) !=
-	    sizeof(log_key.nonce))
-		return -errno;
+	memcpy(log_key.nonce, tunnel_probe_nonce(), sizeof(log_key.nonce));
 	frr_with_privs (tunnel_privs) {
 		ret = log_open();
 	}

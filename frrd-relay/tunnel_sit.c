@@ -56,13 +56,23 @@ bool sit_same(const struct kern_sit *a, const struct kern_sit *b)
 	       memcmp(&a->prefix, &b->prefix, sizeof(a->prefix)) == 0;
 }
 
+static bool sit_is_tun(const struct kern_link *link)
+{
+	return strcmp(link->kind, "tun") == 0;
+}
+
+static bool sit_is_kind(const struct kern_link *link)
+{
+	return strcmp(link->kind, "sit") == 0 || sit_is_tun(link);
+}
+
 /* Ours by its mark, or made by a relayd that died before it could mark it. */
 bool sit_is_ours(const struct tunnel *tun, const struct kern_link *link)
 {
 	struct journal_entry *ent;
 	char alias[64], value[JOURNAL_VALUE_LEN];
 
-	if (strcmp(link->kind, "sit") != 0)
+	if (!sit_is_kind(link))
 		return false;
 	sit_alias(tun, alias, sizeof(alias));
 	if (strcmp(link->alias, alias) == 0)
@@ -117,6 +127,8 @@ static int sit_delete_device(struct tunnel *tun, const struct kern_link *link)
 	struct sit *sit = sit_priv(tun);
 	int ret;
 
+	sit_fast_off(tun);
+	sit_fast_leave_tun(tun);
 	strlcpy(ifname, link->pub.name, sizeof(ifname));
 	kern_link_stats(link->pub.ifindex, &sit->last);
 	ret = kern_link_del(link->pub.ifindex);
@@ -149,7 +161,9 @@ static int sit_create_error(struct tunnel *tun, int err)
 	return tunnel_fail(tun, err, "creating sit %s", tun->params.ifname);
 }
 
-static int sit_make_device(struct tunnel *tun)
+/* fast: the eBPF programs are to be had, so that a TUN will do where the kernel
+ * has no sit. */
+static int sit_make_device(struct tunnel *tun, bool fast)
 {
 	struct kern_sit wanted;
 	struct kern_link *link;
@@ -160,9 +174,14 @@ static int sit_make_device(struct tunnel *tun)
 		return ret;
 	sit_wanted(tun, &wanted);
 	ret = kern_link_add_sit(tun->params.ifname, &wanted, tun->params.mtu);
+	sit_priv(tun)->on_tun = ret == -EOPNOTSUPP && fast;
+	if (sit_priv(tun)->on_tun)
+		ret = sit_fast_have_tun(tun);
+	else if (ret < 0)
+		ret = sit_create_error(tun, ret);
 	if (ret < 0) {
 		tunnel_journal_del(JOURNAL_INTERFACE, tun->params.ifname);
-		return sit_create_error(tun, ret);
+		return ret;
 	}
 	tunnel_monitor_poll();
 	link = kern_link_by_name(tun->params.ifname);
@@ -185,8 +204,7 @@ static int sit_drop_renamed(struct tunnel *tun)
 	sit_alias(tun, alias, sizeof(alias));
 	for (link = kern_link_next(NULL); link && ret == 0; link = next) {
 		next = kern_link_next(link);
-		if (strcmp(link->alias, alias) != 0 ||
-		    strcmp(link->kind, "sit") != 0 ||
+		if (strcmp(link->alias, alias) != 0 || !sit_is_kind(link) ||
 		    strcmp(link->pub.name, tun->params.ifname) == 0)
 			continue;
 		zlog_warn(
@@ -198,43 +216,73 @@ static int sit_drop_renamed(struct tunnel *tun)
 	return ret;
 }
 
+/* The parameters of a sit device of ours; 0 or -errno, and -ENODEV when it had
+ * to go for it. */
+static int sit_set_device(struct tunnel *tun, struct kern_link *link)
+{
+	ifindex_t ifindex = link->pub.ifindex;
+	struct kern_sit wanted;
+	int ret;
+
+	sit_wanted(tun, &wanted);
+	if (link->sit.local.s_addr != wanted.local.s_addr)
+		sit_drop_probe_routes(ifindex, link->sit.local);
+	if (sit_same(&link->sit, &wanted))
+		return 0;
+	ret = kern_link_set_sit(ifindex, &wanted);
+	tunnel_monitor_refresh(ifindex);
+	link = kern_link_by_index(ifindex);
+	if (!link)
+		return -ENODEV;
+	if (ret == 0 && sit_same(&link->sit, &wanted)) {
+		zlog_info("relay %s: parameters of interface %s set",
+			  tun->params.owner, tun->params.ifname);
+		return 0;
+	}
+	ret = sit_delete_device(tun, link);
+	return ret < 0 ? ret : -ENODEV;
+}
+
+/* A TUN of ours: attached to it; -ENODEV when it had to go, since sit alone is
+ * wanted now. */
+static int sit_set_tun(struct tunnel *tun, struct kern_link *link, bool fast)
+{
+	int ret;
+
+	if (fast) {
+		sit_priv(tun)->on_tun = true;
+		return sit_fast_have_tun(tun);
+	}
+	ret = sit_delete_device(tun, link);
+	return ret < 0 ? ret : -ENODEV;
+}
+
 /* A device of ours with our parameters; 0, 1 when it was made, or -errno. */
-static int sit_have_device(struct tunnel *tun)
+static int sit_have_device(struct tunnel *tun, bool fast)
 {
 	struct tunnel_params *p = &tun->params;
 	bool made = false;
 	struct kern_link *link;
-	struct kern_sit wanted;
 	int ret;
 
 	ret = sit_drop_renamed(tun);
 	if (ret < 0)
 		return ret;
-	sit_wanted(tun, &wanted);
 	link = kern_link_by_name(p->ifname);
 	if (link && !sit_is_ours(tun, link)) {
 		snprintf(tun->status.detail, sizeof(tun->status.detail),
 			 "interface %s exists and is not relayd's", p->ifname);
 		return -EEXIST;
 	}
-	if (link && link->sit.local.s_addr != wanted.local.s_addr)
-		sit_drop_probe_routes(link->pub.ifindex, link->sit.local);
-	if (link && !sit_same(&link->sit, &wanted)) {
-		ret = kern_link_set_sit(link->pub.ifindex, &wanted);
-		tunnel_monitor_refresh(link->pub.ifindex);
-		link = kern_link_by_name(p->ifname);
-		if (link && (ret < 0 || !sit_same(&link->sit, &wanted))) {
-			ret = sit_delete_device(tun, link);
-			if (ret < 0)
-				return ret;
-			link = NULL;
-		} else if (link) {
-			zlog_info("relay %s: parameters of interface %s set",
-				  p->owner, p->ifname);
-		}
+	if (link) {
+		ret = sit_is_tun(link) ? sit_set_tun(tun, link, fast)
+				       : sit_set_device(tun, link);
+		if (ret < 0 && ret != -ENODEV)
+			return ret;
+		link = ret < 0 ? NULL : kern_link_by_name(p->ifname);
 	}
 	if (!link) {
-		ret = sit_make_device(tun);
+		ret = sit_make_device(tun, fast);
 		if (ret < 0)
 			return ret;
 		made = true;
@@ -408,6 +456,8 @@ static void sit_rules(struct tunnel *tun)
 		.direction = tun->params.direction,
 	};
 
+	if (sit->on_tun)
+		relay.source.s_addr = INADDR_ANY; /* user space does it all */
 	if (sit->nft_source.s_addr != relay.source.s_addr) {
 		if (sit->nft_source.s_addr) {
 			sit_probes(sit, &sit->probes_base);
@@ -415,7 +465,8 @@ static void sit_rules(struct tunnel *tun)
 		}
 		sit->nft_seen = false;
 	}
-	tunnel_nft_set(&relay);
+	if (relay.source.s_addr)
+		tunnel_nft_set(&relay);
 	sit->nft_source = relay.source;
 }
 
@@ -427,9 +478,12 @@ static int sit_apply(struct tunnel *tun, bool bring_up)
 	struct kern_link *link;
 	struct prefix addr;
 	ifindex_t ifindex;
-	int ret;
+	int ret, fast;
 
-	ret = sit_have_device(tun);
+	fast = sit_fast_wanted(tun);
+	if (fast < 0)
+		return fast;
+	ret = sit_have_device(tun, fast);
 	if (ret < 0)
 		return ret;
 	sit_rules(tun);
@@ -438,8 +492,10 @@ static int sit_apply(struct tunnel *tun, bool bring_up)
 	if (!link)
 		return tunnel_fail(tun, -ENODEV, "interface %s", p->ifname);
 	ifindex = link->pub.ifindex;
-	if (sit->ifindex && sit->ifindex != ifindex)
+	if (sit->ifindex && sit->ifindex != ifindex) {
+		sit_fast_off(tun);
 		sit_forget_device(sit);
+	}
 	if (!sit->ifindex)
 		tun->adopted = ret == 0;
 	if (tun->adopted && !sit->ifindex)
@@ -485,7 +541,9 @@ static int sit_apply(struct tunnel *tun, bool bring_up)
 					   p->ifname);
 	}
 	tunnel_monitor_poll();
-	return 0;
+	if (!fast)
+		sit_fast_off(tun);
+	return fast ? sit_fast_apply(tun, ifindex) : 0;
 }
 
 static int sit_create(struct tunnel *tun)
@@ -509,6 +567,7 @@ static int sit_remove(struct tunnel *tun)
 	struct kern_link *link;
 	int ret = 0;
 
+	sit_fast_off(tun);
 	tunnel_monitor_poll();
 	sit_drop_renamed(tun);
 	link = kern_link_by_name(tun->params.ifname);
@@ -523,6 +582,7 @@ static int sit_remove(struct tunnel *tun)
 	} else if (!link) {
 		sit_journal_gone(tun->params.ifname);
 	}
+	sit_fast_leave_tun(tun);
 	if (sit->nft_source.s_addr)
 		tunnel_nft_unset(sit->nft_source, tun);
 	XFREE(MTYPE_TUNNEL_SIT, tun->priv);
@@ -531,6 +591,7 @@ static int sit_remove(struct tunnel *tun)
 
 static void sit_leave(struct tunnel *tun)
 {
+	sit_fast_leave_tun(tun);
 	XFREE(MTYPE_TUNNEL_SIT, tun->priv);
 }
 

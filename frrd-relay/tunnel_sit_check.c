@@ -85,8 +85,11 @@ static void sit_check_interface(struct tunnel *tun)
 	if (link->pub.ifindex != sit->ifindex)
 		sit_repair_now(tun);
 	sit_wanted(tun, &wanted);
-	if (link->sit.local.s_addr != wanted.local.s_addr ||
-	    link->sit.remote.s_addr != wanted.remote.s_addr)
+	if (sit->on_tun) {
+		if (!sit->slow.tun || link->mtu != p->mtu)
+			sit_repair_now(tun);
+	} else if (link->sit.local.s_addr != wanted.local.s_addr ||
+		   link->sit.remote.s_addr != wanted.remote.s_addr)
 		sit_failed(
 			tun, &st->interface, TUNNEL_REPAIR_LATER,
 			"interface %s: someone set its local address to %pI4, remote to %pI4",
@@ -155,7 +158,7 @@ static void sit_check_rules(struct tunnel *tun)
 {
 	struct tunnel_status *st = &tun->status;
 	struct tunnel_params *p = &tun->params;
-	int ret = tunnel_nft_state(p->source);
+	int ret = sit_priv(tun)->on_tun ? 0 : tunnel_nft_state(p->source);
 
 	st->note[0] = '\0';
 	if (ret == 0)
@@ -180,7 +183,7 @@ static void sit_check_rules(struct tunnel *tun)
 		strlcpy(st->note,
 			"without nftables all packets may go to one IPv4 next hop: kernel sit caches one route",
 			sizeof(st->note));
-	} else if (tunnel_route_several_nexthops()) {
+	} else if (tunnel_route_several_nexthops() && !sit_priv(tun)->fast) {
 		strlcpy(st->note,
 			"several IPv4 next hops: kernel sit caches one route, nftables routes each packet again",
 			sizeof(st->note));
@@ -199,6 +202,7 @@ int sit_check(struct tunnel *tun)
 	sit_check_source(tun);
 	sit_check_forwarding(tun);
 	sit_check_rules(tun);
+	sit_fast_check(tun);
 	return 0;
 }
 
@@ -218,14 +222,6 @@ void sit_probes(const struct sit *sit, struct nft_relay_counters *out)
 static uint64_t less(uint64_t a, uint64_t b)
 {
 	return a > b ? a - b : 0;
-}
-
-static void drop_add(struct tunnel_counters *out, const char *reason,
-		     uint64_t packets)
-{
-	if (out->ndrops < TUNNEL_DROPS_MAX)
-		out->drops[out->ndrops++] =
-			(struct tunnel_drop){reason, packets};
 }
 
 /* What was told once is never taken back. */
@@ -262,6 +258,11 @@ int sit_counters(struct tunnel *tun, struct tunnel_counters *out)
 	int ret = 0;
 
 	memset(out, 0, sizeof(*out));
+	if (sit->on_tun) {
+		sit_fast_counters(tun, out);
+		counters_keep(&sit->told, out);
+		return 0;
+	}
 	if (sit->ifindex)
 		ret = kern_link_stats(sit->ifindex, &sit->last);
 	/* In this order: a probe that is in the statistics has come out by now.
@@ -279,14 +280,15 @@ int sit_counters(struct tunnel *tun, struct tunnel_counters *out)
 		less(now.rx_bytes, probes.probes_in * SELFTEST_PROBE_LEN);
 	out->tx_packets = now.tx_packets;
 	out->tx_bytes = now.tx_bytes;
-	drop_add(out, "rx-errors", now.rx_errors);
-	drop_add(out, "rx-dropped", now.rx_dropped);
-	drop_add(out, "tx-errors", now.tx_errors);
-	drop_add(out, "tx-dropped", less(now.tx_dropped, probes.probes_out));
-	drop_add(out, "tx-carrier", now.tx_carrier);
-	drop_add(out, "tx-aborted", now.tx_aborted);
-	drop_add(out, "collisions", now.collisions);
-	drop_add(out, "direction", probes.direction);
+	sit_add_drops(out, "rx-errors", now.rx_errors);
+	sit_add_drops(out, "rx-dropped", now.rx_dropped);
+	sit_add_drops(out, "tx-errors", now.tx_errors);
+	sit_add_drops(out, "tx-dropped", less(now.tx_dropped, probes.probes_out));
+	sit_add_drops(out, "tx-carrier", now.tx_carrier);
+	sit_add_drops(out, "tx-aborted", now.tx_aborted);
+	sit_add_drops(out, "collisions", now.collisions);
+	sit_add_drops(out, "direction", probes.direction);
+	sit_fast_counters(tun, out);
 	counters_keep(&sit->told, out);
 	return ret;
 }

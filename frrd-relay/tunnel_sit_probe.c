@@ -55,9 +55,16 @@ void sit_drop_probe_routes(ifindex_t ifindex, struct in_addr source)
 int sit_self_test(struct tunnel *tun, enum tunnel_way way, uint32_t seq)
 {
 	struct tunnel_self_test *st = &tun->st[way];
-	int ret = tunnel_nft_state(tun->params.source);
+	const struct sit *sit = tun->priv;
 	unsigned int added = 0;
+	int ret;
 
+	/* the programs take probes off lo, and nothing else has to hand them
+	 * over */
+	ret = sit->fast ? 0 : selftest_6to4_log_error(st);
+	if (ret < 0)
+		return ret;
+	ret = sit->on_tun ? 0 : tunnel_nft_state(tun->params.source);
 	if (ret < 0) {
 		/* Nothing would keep the probe's outer route out of sit's cache
 		 * and the probe itself on this host. */
@@ -109,6 +116,14 @@ void sit_self_test_lost(struct tunnel *tun, enum tunnel_way way,
 	struct sit *sit = sit_priv(tun);
 	struct nft_relay_counters now, *first = &sit->first_loss[way];
 
+	if (sit->fast) {
+		strlcpy(tun->st[way].detail,
+			tun->st[way].cause
+				? tun->st[way].cause
+				: "the eBPF programs see no probes (tc ingress of lo)",
+			sizeof(tun->st[way].detail));
+		return;
+	}
 	tunnel_nft_counters(tun->params.source, &now);
 	if (losses == 1) {
 		*first = now;

@@ -307,6 +307,8 @@ static void parse_link(struct nlmsghdr *nlh)
 
 	link->stamp = stamp;
 	link->flags = ifi->ifi_flags;
+	link->type = ifi->ifi_type;
+	link->master = tb[IFLA_MASTER] ? nla_get_u32(tb[IFLA_MASTER]) : 0;
 	link->pub.up = ifi->ifi_flags & IFF_UP;
 	link->downs += old.up && !link->pub.up;
 	link->pub.operative =

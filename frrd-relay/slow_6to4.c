@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <zebra.h>
+
+#include "slow_6to4.h"
+
+struct relay_check_ctx {
+	const struct slow_relay *slow;
+};
+
+#include "bpf/relay_check.h"
+
+#define OUTER_MIN  20
+#define INNER_LEN  40
+#define PROTO_IPV6 41
+
+enum { NOT_ECT, ECT_1, ECT_0, ECN_CE };
+#define ECN_MASK 3
+
+static enum relay_bpf_verdict relay_lookup_ipv4(const struct relay_check_ctx *ctx,
+						__be32 addr)
+{
+	return (enum relay_bpf_verdict)filter_lookup(
+		ctx->slow->rules, ctx->slow->nrules, AF_INET, &addr);
+}
+
+static enum relay_bpf_verdict relay_lookup_ipv6(const struct relay_check_ctx *ctx,
+						const union relay_ipv6 *addr)
+{
+	return (enum relay_bpf_verdict)filter_lookup(
+		ctx->slow->rules, ctx->slow->nrules, AF_INET6, addr);
+}
+
+static size_t get16(const uint8_t *p)
+{
+	return p[0] << 8 | p[1];
+}
+
+static uint8_t traffic_class(const uint8_t *ip6)
+{
+	return ip6[0] << 4 | ip6[1] >> 4;
+}
+
+/* Version and lengths of an IPv6 packet in len octets; what is behind its end
+ * is padding. 0: not one. */
+static size_t inner_length(const uint8_t *ip6, size_t len)
+{
+	size_t want;
+
+	if (len < INNER_LEN || ip6[0] >> 4 != 6)
+		return 0;
+	want = INNER_LEN + get16(ip6 + 4);
+	return want <= len ? want : 0;
+}
+
+static void addresses(const uint8_t *ip6, union relay_ipv6 *src,
+		      union relay_ipv6 *dst)
+{
+	memcpy(src->octets, ip6 + 8, 16);
+	memcpy(dst->octets, ip6 + 24, 16);
+}
+
+/* RFC 6040 section 4.2; false: to be dropped. */
+static bool decapsulate_ecn(uint8_t tos, uint8_t *ip6)
+{
+	uint8_t outer = tos & ECN_MASK, inner = traffic_class(ip6) & ECN_MASK;
+
+	if (outer == ECN_CE && inner == NOT_ECT)
+		return false;
+	if (outer == ECN_CE)
+		inner = ECN_CE;
+	else if (outer == ECT_1 && inner == ECT_0)
+		inner = ECT_1;
+	ip6[1] = (ip6[1] & ~(ECN_MASK << 4)) | inner << 4;
+	return true;
+}
+
+enum relay_bpf_reason slow_6to4_in(const struct slow_relay *slow, uint8_t *buf,
+				   size_t len, struct slow_packet *out)
+{
+	const struct relay_check_ctx ctx = {slow};
+	union relay_ipv6 src, dst;
+	size_t header, total;
+	enum relay_bpf_reason reason;
+	__be32 outer;
+
+	memset(out, 0, sizeof(*out));
+	if (len < OUTER_MIN || buf[0] >> 4 != 4 || buf[9] != PROTO_IPV6)
+		return RELAY_BPF_DROP_MALFORMED;
+	header = (buf[0] & 0xf) * 4;
+	total = get16(buf + 2);
+	if (header < OUTER_MIN || total < header || total > len)
+		return RELAY_BPF_DROP_MALFORMED;
+	out->data = buf + header;
+	out->len = inner_length(out->data, total - header);
+	if (out->len == 0)
+		return RELAY_BPF_DROP_MALFORMED;
+	memcpy(&outer, buf + 12, sizeof(outer));
+	addresses(out->data, &src, &dst);
+	reason = relay_check_4to6(&ctx, slow->relay, outer, &src, &dst);
+	if (reason == RELAY_BPF_PASS && !decapsulate_ecn(buf[1], out->data))
+		reason = RELAY_BPF_DROP_ECN;
+	return reason;
+}
+
+enum relay_bpf_reason slow_6to4_out(const struct slow_relay *slow,
+				    uint8_t *buf, size_t len,
+				    struct slow_packet *out)
+{
+	const struct relay_check_ctx ctx = {slow};
+	union relay_ipv6 src, dst;
+
+	memset(out, 0, sizeof(*out));
+	out->data = buf;
+	out->len = inner_length(buf, len);
+	if (out->len == 0)
+		return RELAY_BPF_DROP_MALFORMED;
+	addresses(buf, &src, &dst);
+	if (!relay_is_6to4(&dst))
+		return RELAY_BPF_DROP_MALFORMED;
+	out->dst.s_addr = relay_embedded(&dst);
+	out->tos = traffic_class(buf);
+	return relay_check_6to4(&ctx, slow->relay, &src, &dst);
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The address filter that a tunnel has in effect: bogons, the host's own
+ * broadcast addresses (RFC 3964 section 5.3.1), the operator's lines.
+ */
+#include <zebra.h>
+
+#include "filter.h"
+#include "relay_memory.h"
+#include "tunnel_kernel.h"
+
+DEFINE_MTYPE_STATIC(RELAYD, TUNNEL_RULES, "Relay filter rules");
+
+static struct filter_rule *lines, *table;
+static size_t nlines, room;
+
+static void line_add(const struct prefix *p, enum filter_verdict verdict)
+{
+	if (nlines == room) {
+		room = room ? room * 2 : 64;
+		lines = XREALLOC(MTYPE_TUNNEL_RULES, lines,
+				 room * sizeof(*lines));
+		table = XREALLOC(MTYPE_TUNNEL_RULES, table,
+				 (room + FILTER_BOGONS) * sizeof(*table));
+	}
+	memset(&lines[nlines], 0, sizeof(*lines));
+	prefix_copy(&lines[nlines].p, p);
+	lines[nlines++].verdict = verdict;
+}
+
+/* The directed broadcast of each IPv4 subnet, and its old form with a zero
+ * host part. */
+static void add_broadcasts(void)
+{
+	struct prefix from = {.family = AF_INET};
+	struct kern_addr *ka;
+
+	for (ka = kern_addr_from(&from); ka && ka->prefix.family == AF_INET;
+	     ka = kern_addr_next(ka)) {
+		struct prefix p = {.family = AF_INET,
+				   .prefixlen = IPV4_MAX_BITLEN};
+		uint32_t host;
+
+		if (ka->prefix.prefixlen >= 31 || ka->prefix.prefixlen == 0)
+			continue;
+		host = htonl(0xffffffff >> ka->prefix.prefixlen);
+		p.u.prefix4.s_addr = ka->prefix.u.prefix4.s_addr | host;
+		line_add(&p, FILTER_VERDICT_BOGON);
+		p.u.prefix4.s_addr = ka->prefix.u.prefix4.s_addr & ~host;
+		line_add(&p, FILTER_VERDICT_BOGON);
+	}
+}
+
+const struct filter_rule *tunnel_filter_rules(const struct tunnel_params *params,
+					      size_t *n)
+{
+	nlines = 0;
+	for (size_t i = 0; i < params->nfilters; i++)
+		line_add(&params->filters[i].p, params->filters[i].verdict);
+	if (params->filter_bogons)
+		add_broadcasts();
+	*n = 0;
+	if (nlines || params->filter_bogons) {
+		if (!table)
+			table = XCALLOC(MTYPE_TUNNEL_RULES,
+					FILTER_BOGONS * sizeof(*table));
+		*n = filter_table(lines, nlines, params->filter_bogons, table);
+	}
+	return table;
+}
+
+void tunnel_filter_fini(void)
+{
+	XFREE(MTYPE_TUNNEL_RULES, lines);
+	XFREE(MTYPE_TUNNEL_RULES, table);
+	nlines = room = 0;
+}
