@@ -31,6 +31,7 @@
 
 #include "relay_bpf.h"
 #include "relay_check.h"
+#include "relay_flow.h"
 #include "relay_header.h"
 #include "relay_maps.h"
 
@@ -61,6 +62,11 @@ struct pass {
 	long fib_ret;
 	struct bpf_fib_lookup fib;
 	struct burst burst;
+	/* what has been decided for such packets; NULL: nothing is known */
+	const struct relay_flow *flow;
+	/* where to keep it then; NULL: nowhere */
+	struct relay_flow *keep;
+	struct relay_flow_key key;
 };
 
 /* -------- what becomes of it -------- */
@@ -122,6 +128,8 @@ static __always_inline int send_packet(struct __sk_buff *skb,
 		return tell_probe(skb, pass, RELAY_BPF_PASS);
 	count_crossed(pass->check.place, pass->way, pass->burst.packets,
 		      pass->burst.bytes);
+	if (pass->flow)
+		return bpf_redirect(pass->flow->oif, 0);
 	if (next.nh_family == RELAY_AF_INET)
 		next.ipv4_nh = pass->fib.ipv4_dst;
 	else
@@ -135,13 +143,59 @@ static __always_inline int send_packet(struct __sk_buff *skb,
  * device gave a checksum of the whole packet (CHECKSUM_COMPLETE), that one is
  * kept right only if both are the same.
  */
-static __always_inline void write_ethernet(struct ethhdr *eth,
-					   const struct pass *pass,
-					   __u16 protocol)
+static __always_inline void
+write_ethernet(struct ethhdr *eth, const struct pass *pass, __u16 protocol)
 {
-	__builtin_memcpy(eth->h_dest, pass->fib.dmac, ETH_ALEN);
-	__builtin_memcpy(eth->h_source, pass->fib.smac, ETH_ALEN);
+	if (pass->flow) {
+		__builtin_memcpy(eth, pass->flow->macs, 2 * ETH_ALEN);
+	} else {
+		__builtin_memcpy(eth->h_dest, pass->fib.dmac, ETH_ALEN);
+		__builtin_memcpy(eth->h_source, pass->fib.smac, ETH_ALEN);
+	}
 	eth->h_proto = bpf_htons(protocol);
+}
+
+/* -------- flows -------- */
+
+/*
+ * Has a packet like this one been decided on? ip: as flow_ask(). Sets
+ * check.place if so, and where the answer may be kept if not.
+ */
+static __always_inline bool flow_known(struct __sk_buff *skb, struct pass *pass,
+				       const struct ipv6hdr *ip6,
+				       const struct iphdr *ip)
+{
+	struct relay_flow *flow;
+
+	if (pass->probe)
+		return false;
+	flow_ask(&pass->key, skb->ifindex, ip6, ip);
+	flow = flow_place(&pass->key);
+	if (!flow)
+		return false;
+	if (!flow_is(flow, &pass->key)) {
+		pass->keep = flow;
+		return false;
+	}
+	pass->check.place = flow->place;
+	pass->flow = flow;
+	return true;
+}
+
+/*
+ * Asks the FIB what is in pass->fib, and keeps the answer. False: to the stack.
+ */
+static __always_inline bool find_way(struct __sk_buff *skb, struct pass *pass,
+				     const struct relay_bpf_relay *relay)
+{
+	pass->fib_ret = bpf_fib_lookup(skb, &pass->fib, sizeof(pass->fib), 0);
+	/* 4to6, between two 6to4 sites: by way of the relay's interface */
+	if (!fib_found(pass->fib_ret) || pass->fib.ifindex == relay->ifindex)
+		return false;
+	if (pass->keep && pass->fib_ret == BPF_FIB_LKUP_RET_SUCCESS)
+		flow_keep(pass->keep, &pass->key, pass->check.place,
+			  &pass->fib);
+	return true;
 }
 
 /* -------- what it is -------- */
@@ -237,22 +291,28 @@ static __always_inline int encapsulate(struct __sk_buff *skb, __u32 l2,
 	len = ip6_length(ip6);
 	if (ip6->version != 6 || (!skb->gso_size && len + l2 > skb->len))
 		return drop_packet(skb, pass, RELAY_BPF_DROP_MALFORMED);
-	drop = relay_check_6to4(&pass->check, relay, ip6_source(ip6),
-				ip6_destination(ip6));
-	if (drop)
-		return drop_packet(skb, pass, drop);
+	if (!pass->flow) {
+		drop = relay_check_6to4(&pass->check, relay, ip6_source(ip6),
+					ip6_destination(ip6));
+		if (drop)
+			return drop_packet(skb, pass, drop);
+	}
 	if (!measure(skb, l2, len, &pass->burst) ||
 	    len + IP4_LEN > IP4_LEN_MAX ||
-	    (!forwarded && (ip6_is_for_stack(ip6) ||
-			    pass->burst.longest > relay->mtu)))
+	    (!forwarded &&
+	     (ip6_is_for_stack(ip6) || pass->burst.longest > relay->mtu)))
 		return leave_packet(skb, pass);
 
 	ip4_make(&ip, relay, ip6, len, pass->burst.packets);
-	fib_ask4(&pass->fib, skb->ifindex, &ip, pass->burst.longest + IP4_LEN);
-	pass->fib_ret =
-		bpf_fib_lookup(skb, &pass->fib, sizeof(pass->fib), 0);
-	if (!fib_found(pass->fib_ret) || pass->fib.ifindex == relay->ifindex)
-		return leave_packet(skb, pass);
+	if (pass->flow) {
+		if (pass->burst.longest + IP4_LEN > pass->flow->mtu)
+			return leave_packet(skb, pass);
+	} else {
+		fib_ask4(&pass->fib, skb->ifindex, &ip,
+			 pass->burst.longest + IP4_LEN);
+		if (!find_way(skb, pass, relay))
+			return leave_packet(skb, pass);
+	}
 
 	/* Ethernet padding, or worse, behind the packet */
 	if (!skb->gso_size && len + l2 != skb->len &&
@@ -349,14 +409,20 @@ static __always_inline int decapsulate(struct __sk_buff *skb, __u32 l2,
 	ip = data + l2;
 	if ((void *)(ip + 1) > end || ip->protocol != IPPROTO_IPV6)
 		return TC_ACT_UNSPEC;
-	relay = relay_find(bpf_map_lookup_elem(&by_source, &ip->daddr),
-			   &pass->check);
-	if (!relay || ip4_is_for_stack(ip))
+	if (ip4_is_for_stack(ip))
+		return TC_ACT_UNSPEC;
+	ip6 = data + start;
+	if ((void *)(ip6 + 1) <= end && flow_known(skb, pass, ip6, ip))
+		relay = bpf_map_lookup_elem(&relays, &pass->check.place);
+	else
+		relay = relay_find(bpf_map_lookup_elem(&by_source, &ip->daddr),
+				   &pass->check);
+	if (!relay)
 		return TC_ACT_UNSPEC;
 	total = bpf_ntohs(ip->tot_len);
 	if (ip->version != 4 || ip4_sum(ip) ||
-	    (!skb->gso_size && (total < IP4_LEN + IP6_LEN ||
-				total + l2 > skb->len)))
+	    (!skb->gso_size &&
+	     (total < IP4_LEN + IP6_LEN || total + l2 > skb->len)))
 		return drop_packet(skb, pass, RELAY_BPF_DROP_MALFORMED);
 	if (!pull(skb, start + IP6_LEN))
 		return leave_packet(skb, pass);
@@ -369,10 +435,12 @@ static __always_inline int decapsulate(struct __sk_buff *skb, __u32 l2,
 	len = ip6_length(ip6);
 	if (ip6->version != 6 || (!skb->gso_size && len + IP4_LEN > total))
 		return drop_packet(skb, pass, RELAY_BPF_DROP_MALFORMED);
-	drop = relay_check_4to6(&pass->check, relay, ip->saddr, ip6_source(ip6),
-				ip6_destination(ip6));
-	if (drop)
-		return drop_packet(skb, pass, drop);
+	if (!pass->flow) {
+		drop = relay_check_4to6(&pass->check, relay, ip->saddr,
+					ip6_source(ip6), ip6_destination(ip6));
+		if (drop)
+			return drop_packet(skb, pass, drop);
+	}
 	outer_ecn = ip->tos & ECN_MASK;
 	inner_ecn = ip6_traffic_class(ip6) & ECN_MASK;
 	ecn = ecn_decapsulate(outer_ecn, inner_ecn);
@@ -382,12 +450,14 @@ static __always_inline int decapsulate(struct __sk_buff *skb, __u32 l2,
 	    (skb->gso_size && ip6->nexthdr != IPPROTO_TCP))
 		return leave_packet(skb, pass);
 
-	fib_ask6(&pass->fib, skb->ifindex, ip6, pass->burst.longest);
-	pass->fib_ret =
-		bpf_fib_lookup(skb, &pass->fib, sizeof(pass->fib), 0);
-	/* between two 6to4 sites: by way of the relay's interface */
-	if (!fib_found(pass->fib_ret) || pass->fib.ifindex == relay->ifindex)
-		return leave_packet(skb, pass);
+	if (pass->flow) {
+		if (pass->burst.longest > pass->flow->mtu)
+			return leave_packet(skb, pass);
+	} else {
+		fib_ask6(&pass->fib, skb->ifindex, ip6, pass->burst.longest);
+		if (!find_way(skb, pass, relay))
+			return leave_packet(skb, pass);
+	}
 
 	/* what is behind the packet, in IPv4 or in Ethernet, does not cross */
 	if (!skb->gso_size && len + start != skb->len &&
@@ -438,14 +508,21 @@ static __always_inline int uplink_ipv6(struct __sk_buff *skb, __u32 l2,
 	if ((const void *)(ip6 + 1) > end ||
 	    !relay_is_6to4(ip6_destination(ip6)))
 		return TC_ACT_UNSPEC;
-	fib_ask6(&pass->fib, skb->ifindex, ip6, 1);
-	/* the FIB refuses sources that the checks have to see and count */
-	if (ip6_is_for_stack(ip6))
-		__builtin_memset(pass->fib.ipv6_src, 0, 16);
-	if (!fib_found(bpf_fib_lookup(skb, &pass->fib, sizeof(pass->fib), 0)))
-		return TC_ACT_UNSPEC;
-	relay = relay_find(bpf_map_lookup_elem(&by_ifindex, &pass->fib.ifindex),
-			   &pass->check);
+	if (flow_known(skb, pass, ip6, NULL)) {
+		relay = bpf_map_lookup_elem(&relays, &pass->check.place);
+	} else {
+		fib_ask6(&pass->fib, skb->ifindex, ip6, 1);
+		/* the FIB refuses sources that the checks have to see and
+		 * count */
+		if (ip6_is_for_stack(ip6))
+			__builtin_memset(pass->fib.ipv6_src, 0, 16);
+		if (!fib_found(bpf_fib_lookup(skb, &pass->fib,
+					      sizeof(pass->fib), 0)))
+			return TC_ACT_UNSPEC;
+		relay = relay_find(
+			bpf_map_lookup_elem(&by_ifindex, &pass->fib.ifindex),
+			&pass->check);
+	}
 	if (!relay)
 		return TC_ACT_UNSPEC;
 	return encapsulate(skb, l2, relay, pass, false);
@@ -455,7 +532,8 @@ static __always_inline int ingress(struct __sk_buff *skb, __u32 l2)
 {
 	struct pass pass = {.header = l2, .fib_ret = -1};
 
-	/* another host's; or the VLAN device's, which sees it without its tag */
+	/* another host's; or the VLAN device's, which sees it without its tag
+	 */
 	if (skb->pkt_type != PACKET_HOST || skb->vlan_present)
 		return TC_ACT_UNSPEC;
 	switch (skb->protocol) {

@@ -52,8 +52,8 @@ static void add(struct packet *p, const void *data, size_t len)
 
 static void add_ethernet(struct packet *p, uint16_t protocol)
 {
-	uint8_t eth[ETH] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2,
-			    protocol >> 8, protocol};
+	uint8_t eth[ETH] = {
+		2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, protocol >> 8, protocol};
 
 	memset(p, 0, sizeof(*p));
 	add(p, eth, sizeof(eth));
@@ -62,8 +62,8 @@ static void add_ethernet(struct packet *p, uint16_t protocol)
 static void add_ipv4(struct packet *p, const char *src, const char *dst,
 		     size_t payload)
 {
-	uint8_t ip[V4] = {0x45, 0, (V4 + payload) >> 8, V4 + payload, 0, 0, 0,
-			  0, 64, 41};
+	uint8_t ip[V4] = {
+		0x45, 0, (V4 + payload) >> 8, V4 + payload, 0, 0, 0, 0, 64, 41};
 	uint32_t sum = 0;
 
 	inet_pton(AF_INET, src, ip + 12);
@@ -262,8 +262,6 @@ static void test_truncated(void **state)
 	}
 }
 
-/* -------- the namespace and the maps -------- */
-
 static void shell(const char *cmd)
 {
 	if (system(cmd) != 0) {
@@ -272,10 +270,89 @@ static void shell(const char *cmd)
 	}
 }
 
+/* The same packet at once again: without the FIB, but with all that may differ
+ * from packet to packet; until its time is over, or something was changed. */
+static void known_flow(const struct packet *in, size_t hops, const char *del,
+		       const char *add)
+{
+	struct packet first, out, last_hop = *in;
+	size_t id = ETH + 4, checksum = ETH + 10;
+
+	skel->data->flow_lifetime_ns = 60 * 1000000000ULL;
+	assert_int_equal(run(in, &first), TC_ACT_REDIRECT);
+	shell(del);
+	assert_int_equal(run(in, &out), TC_ACT_REDIRECT);
+	assert_int_equal(out.len, first.len);
+	if (out.octets[12] == 0x08) {
+		/* each has its own identification */
+		assert_memory_not_equal(out.octets + id, first.octets + id, 2);
+		memcpy(out.octets + id, first.octets + id, 2);
+		memcpy(out.octets + checksum, first.octets + checksum, 2);
+	}
+	assert_memory_equal(out.octets, first.octets, first.len);
+	last_hop.octets[hops] = 1;
+	assert_int_equal(run(&last_hop, &out), TC_ACT_UNSPEC);
+	assert_int_equal(run(in, &out), TC_ACT_REDIRECT);
+	/* relayd has changed something */
+	skel->data->flow_generation++;
+	assert_int_equal(run(in, &out), TC_ACT_UNSPEC);
+	shell(add);
+	/* its time is over: nothing of it is kept that long */
+	skel->data->flow_lifetime_ns = 1;
+	assert_int_equal(run(in, &out), TC_ACT_REDIRECT);
+	usleep(20000);
+	shell(del);
+	assert_int_equal(run(in, &out), TC_ACT_UNSPEC);
+	shell(add);
+	skel->data->flow_lifetime_ns = 0;
+}
+
+static void test_known_flows(void **state)
+{
+	struct packet in;
+
+	in_4to6(&in, HOST, "2002:c633:6402::2", "2001:db8:6::6", 100);
+	known_flow(&in, ETH + V4 + 7,
+		   "ip -6 route del default via 2001:db8:1::1",
+		   "ip -6 route add default via 2001:db8:1::1");
+	in_6to4(&in, "2001:db8:6::6", "2002:c633:6402::2", 100);
+	known_flow(&in, ETH + 7, "ip route del default via 203.0.113.1",
+		   "ip route add default via 203.0.113.1");
+	known_flow(&in, ETH + 7, "ip route del 2002::/16 dev relay0",
+		   "ip route add 2002::/16 dev relay0");
+}
+
+/* What fits the MTU of the way is known of a flow, but not each packet. */
+static void test_known_flow_mtu(void **state)
+{
+	struct packet in, out;
+
+	skel->data->flow_lifetime_ns = 60 * 1000000000ULL;
+	shell("ip -6 route replace default via 2001:db8:1::1 mtu lock 1400");
+	shell("ip route replace default via 203.0.113.1 mtu lock 1420");
+	for (int i = 0; i < 2; i++) {
+		in_4to6(&in, HOST, "2002:c633:6402::2", "2001:db8:6::6",
+			1400 - V6);
+		assert_int_equal(run(&in, &out), TC_ACT_REDIRECT);
+		in_4to6(&in, HOST, "2002:c633:6402::2", "2001:db8:6::6",
+			1401 - V6);
+		assert_int_equal(run(&in, &out), TC_ACT_UNSPEC);
+		in_6to4(&in, "2001:db8:6::6", "2002:c633:6402::2", 1400 - V6);
+		assert_int_equal(run(&in, &out), TC_ACT_REDIRECT);
+		in_6to4(&in, "2001:db8:6::6", "2002:c633:6402::2", 1401 - V6);
+		assert_int_equal(run(&in, &out), TC_ACT_UNSPEC);
+	}
+	shell("ip -6 route replace default via 2001:db8:1::1");
+	shell("ip route replace default via 203.0.113.1");
+	skel->data->flow_generation++;
+	skel->data->flow_lifetime_ns = 0;
+}
+
+/* -------- the namespace and the maps -------- */
+
 static int map_fd(const char *name)
 {
-	struct bpf_map *map =
-		bpf_object__find_map_by_name(skel->obj, name);
+	struct bpf_map *map = bpf_object__find_map_by_name(skel->obj, name);
 
 	return bpf_map__fd(map);
 }
@@ -307,8 +384,13 @@ static int setup(void **state)
 					.flags = RELAY_BPF_4TO6 |
 						 RELAY_BPF_6TO4};
 	uint32_t place = PLACE;
+	cpu_set_t one;
 
-	if (unshare(CLONE_NEWNET) < 0)
+	/* each processor knows flows of its own */
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	if (sched_setaffinity(0, sizeof(one), &one) < 0 ||
+	    unshare(CLONE_NEWNET) < 0)
 		return -1;
 	shell("ip link set lo up;"
 	      "ip link add up0 address 02:00:00:00:00:01 type veth peer name up1; ip link set up0 up; ip link set up1 up;"
@@ -326,6 +408,8 @@ static int setup(void **state)
 	skel = sixtofour_bpf__open_and_load();
 	if (!skel)
 		return -1;
+	/* tests change what the answers depend on */
+	skel->data->flow_lifetime_ns = 0;
 	ingress_fd = bpf_program__fd(skel->progs.uplink_ingress);
 	counters_fd = map_fd("counters");
 	inet_pton(AF_INET, RELAY, &relay.source);
@@ -355,6 +439,8 @@ int main(void)
 		cmocka_unit_test(test_encapsulate),
 		cmocka_unit_test(test_checks),
 		cmocka_unit_test(test_truncated),
+		cmocka_unit_test(test_known_flows),
+		cmocka_unit_test(test_known_flow_mtu),
 	};
 
 	if (geteuid() != 0) {
