@@ -2,18 +2,10 @@
 #include <zebra.h>
 
 #include "log.h"
-#include "monotime.h"
 
 #include "relay_debug.h"
 #include "relay_suppress.h"
-
-static int64_t now_us(void)
-{
-	struct timeval now;
-
-	monotime(&now);
-	return now.tv_sec * INT64_C(1000000) + now.tv_usec;
-}
+#include "relay_time.h"
 
 void relay_suppress_flap(struct relay *relay)
 {
@@ -21,7 +13,7 @@ void relay_suppress_flap(struct relay *relay)
 
 	if (!cfg->enabled)
 		return;
-	relay_dampening_flap(&relay->dampening, cfg, now_us());
+	relay_dampening_flap(&relay->dampening, cfg, relay_now_us());
 	DEBUGD(&relay_dbg_events, "relay %s: flap %u, penalty %.0f",
 	       relay->cfg.name, relay->dampening.flaps,
 	       relay->dampening.penalty);
@@ -29,8 +21,8 @@ void relay_suppress_flap(struct relay *relay)
 
 bool relay_suppress_relay(struct relay *relay)
 {
-	return relay_dampening_suppressed(&relay->dampening,
-					  &relay->cfg.dampening, now_us());
+	return relay_dampening_suppressed(
+		&relay->dampening, &relay->cfg.dampening, relay_now_us());
 }
 
 bool relay_suppress_route(struct relay *relay, struct relay_route *route,
@@ -40,7 +32,7 @@ bool relay_suppress_route(struct relay *relay, struct relay_route *route,
 	struct relay_dampening *damp = &route->dampening;
 	bool was_fit = route->fit, was_suppressed = damp->suppressed;
 	struct relay_dampening_status status;
-	int64_t now = now_us();
+	int64_t now = relay_now_us();
 
 	route->fit = up && !route->held;
 	if (!cfg->enabled)
@@ -67,7 +59,7 @@ bool relay_suppress_route(struct relay *relay, struct relay_route *route,
 int64_t relay_suppress_next_ms(const struct relay *relay)
 {
 	const struct relay_dampening_config *cfg = &relay->cfg.dampening;
-	int64_t now = now_us(), next, us;
+	int64_t now = relay_now_us(), next, us;
 
 	if (!cfg->enabled)
 		return 0;
@@ -86,7 +78,7 @@ void relay_suppress_configure(struct relay *relay,
 			      const struct relay_dampening_config *cfg)
 {
 	const struct relay_dampening_config *old = &relay->cfg.dampening;
-	int64_t now = now_us();
+	int64_t now = relay_now_us();
 
 	if (relay_dampening_same(old, cfg))
 		return;
@@ -111,7 +103,7 @@ void relay_dampening_status(const struct relay *relay,
 			    struct relay_dampening_status *out)
 {
 	const struct relay_dampening_config *cfg = &relay->cfg.dampening;
-	int64_t now = now_us(),
+	int64_t now = relay_now_us(),
 		reuse_us = relay_dampening_reuse_us(damp, cfg, now);
 
 	out->penalty = relay_dampening_penalty(damp, cfg, now);

@@ -12,6 +12,7 @@
 #include "lib/debug.h"
 #include "log.h"
 #include "relay_debug.h"
+#include "relay_time.h"
 #include "selftest.h"
 #include "tunnel_bpf.h"
 #include "tunnel_kernel.h"
@@ -152,7 +153,7 @@ static void selftest_judge_due(struct frr_event *ev)
  */
 static long selftest_wait_ms(const struct tunnel *tun)
 {
-	long now = tunnel_now_us() / 1000 % PROBE_INTERVAL_MS;
+	long now = relay_now_us() / 1000 % PROBE_INTERVAL_MS;
 	long slot =
 		tun->st_id % PROBE_SLOTS * (PROBE_INTERVAL_MS / PROBE_SLOTS);
 	long wait = (slot - now + PROBE_INTERVAL_MS) % PROBE_INTERVAL_MS;

@@ -27,6 +27,7 @@
 
 #include "log.h"
 #include "privs.h"
+#include "relay_time.h"
 #include "selftest.h"
 #include "selftest_6to4.h"
 #include "tunnel_kernel.h"
@@ -231,7 +232,7 @@ static const struct probe_route *probe_route(enum tunnel_way way)
 	static struct probe_route routes[TUNNEL_WAYS];
 	struct probe_route *route = &routes[way];
 	bool discarded = route->discarded;
-	int64_t now = tunnel_now_us();
+	int64_t now = relay_now_us();
 	struct in_addr dummy = dummy_address();
 	const struct kern_link *link;
 	struct in6_addr native;

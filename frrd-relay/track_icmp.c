@@ -31,6 +31,7 @@
 
 #include "relay_debug.h"
 #include "relay_memory.h"
+#include "relay_time.h"
 #include "track.h"
 #include "track_icmp_probe.h"
 #include "track_icmp_socket.h"
@@ -83,14 +84,6 @@ static int icmp_timer_fd = -1;
 static struct frr_event *t_icmp_timer;
 static int64_t icmp_timer_at_us; /* INT64_MAX: not armed */
 static int64_t icmp_rate; /* probes in 1000 s, of all targets */
-
-static int64_t icmp_now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
 
 static struct icmp_probe_limits icmp_limits(const struct icmp_target *target)
 {
@@ -249,7 +242,7 @@ static void icmp_target_send(struct icmp_target *target)
 	int ret;
 
 	echo.seq = icmp_probe_send(&target->probe, &limits, echo.nonce,
-				   icmp_now_us(),
+				   relay_now_us(),
 				   (int64_t)cfg->timeout_ms * 1000);
 	ret = icmp_target_ifindex(cfg, &ifindex);
 	certain = ret < 0;
@@ -361,7 +354,7 @@ static void icmp_timer_expired(struct frr_event *event)
 			     safe_strerror(errno));
 	icmp_timer_at_us = INT64_MAX;
 
-	now_us = icmp_now_us();
+	now_us = relay_now_us();
 	/* before any deadline is judged: what is in the queue came in time */
 	icmp_socket_drain();
 	for (int i = 0; i < ICMP_BATCH && room > 0; i++) {
@@ -371,14 +364,14 @@ static void icmp_timer_expired(struct frr_event *event)
 		icmp_heap_del(icmp_heap, target);
 		room -= icmp_target_run(target, now_us);
 	}
-	icmp_timer_arm(icmp_now_us());
+	icmp_timer_arm(relay_now_us());
 }
 
 static int icmp_start(struct track *trk)
 {
 	const struct track_config *cfg = &trk->cfg;
 	struct icmp_target *target;
-	int64_t now_us = icmp_now_us();
+	int64_t now_us = relay_now_us();
 
 	target = XCALLOC(MTYPE_TRACK_ICMP, sizeof(*target));
 	target->trk = trk;
@@ -404,7 +397,7 @@ static void icmp_changed(struct track *trk)
 {
 	const struct track_config *cfg = &trk->cfg;
 	struct icmp_target *target = trk->priv;
-	int64_t now_us = icmp_now_us();
+	int64_t now_us = relay_now_us();
 
 	if (!target || (target->frequency_ms == cfg->frequency_ms &&
 			target->timeout_ms == cfg->timeout_ms))

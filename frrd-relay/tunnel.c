@@ -12,9 +12,9 @@
 
 #include "debug.h"
 #include "log.h"
-#include "monotime.h"
 #include "relay_debug.h"
 #include "relay_memory.h"
+#include "relay_time.h"
 #include "relay_watchdog.h"
 #include "selftest.h"
 #include "selftest_6to4.h"
@@ -79,14 +79,6 @@ bool tunnel_has_way(enum tunnel_direction direction, enum tunnel_way way)
 		return way == TUNNEL_WAY_6TO4;
 	}
 	return false;
-}
-
-int64_t tunnel_now_us(void)
-{
-	struct timeval tv;
-
-	monotime(&tv);
-	return tv.tv_sec * 1000000LL + tv.tv_usec;
 }
 
 int tunnel_fail(struct tunnel *tun, int err, const char *fmt, ...)
@@ -197,7 +189,7 @@ static void tunnel_create(struct tunnel *tun)
 
 static void tunnel_repair(struct tunnel *tun)
 {
-	int64_t now = tunnel_now_us();
+	int64_t now = relay_now_us();
 
 	if (now - tun->repairs_since > REPAIR_INTERVAL_US) {
 		tun->repairs_since = now;
@@ -216,7 +208,7 @@ static bool repair_at_once(const struct tunnel *tun)
 	/* someone who undoes each repair gets a few a second, no more */
 	return tun->repair == TUNNEL_REPAIR_NOW &&
 	       (tun->repairs < REPAIRS_MAX ||
-		tunnel_now_us() - tun->repairs_since > REPAIR_INTERVAL_US);
+		relay_now_us() - tun->repairs_since > REPAIR_INTERVAL_US);
 }
 
 static void tunnel_run(struct tunnel *tun, bool retry);

@@ -13,6 +13,7 @@
 #include "log.h"
 #include "relay_debug.h"
 #include "relay_memory.h"
+#include "relay_time.h"
 #include "tunnel_attach.h"
 #include "tunnel_journal.h"
 
@@ -295,7 +296,7 @@ static void attach_failed(struct attachment *at, const char *ifname,
 	if (strcmp(error, at->error) != 0)
 		zlog_warn("eBPF: %s", error);
 	strlcpy(at->error, error, sizeof(at->error));
-	at->failed_at = tunnel_now_us();
+	at->failed_at = relay_now_us();
 }
 
 /* Someone may have taken our programs away, or put theirs in their place. */
@@ -393,7 +394,7 @@ static bool attach_due(const struct attachment *at,
 {
 	return memcmp(&at->has, want, sizeof(*want)) != 0 &&
 	       (at->failed_at == 0 ||
-		tunnel_now_us() - at->failed_at > RETRY_US);
+		relay_now_us() - at->failed_at > RETRY_US);
 }
 
 static void sync_link(const struct kern_link *link,

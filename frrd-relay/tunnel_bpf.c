@@ -10,6 +10,7 @@
 #include "log.h"
 #include "relay_debug.h"
 #include "relay_memory.h"
+#include "relay_time.h"
 #include "selftest_6to4.h"
 #include "slow_6to4.h"
 #include "tunnel_attach.h"
@@ -86,7 +87,7 @@ static int load_failed(const char *what, int err)
 	if (skel)
 		sixtofour_bpf__destroy(skel);
 	skel = NULL;
-	load_failed_at = tunnel_now_us();
+	load_failed_at = relay_now_us();
 	return err;
 }
 
@@ -113,7 +114,7 @@ static int load(void)
 
 int tunnel_bpf_load(void)
 {
-	int64_t began = tunnel_now_us();
+	int64_t began = relay_now_us();
 	int ret = -EPERM;
 
 	if (skel)
@@ -130,7 +131,7 @@ int tunnel_bpf_load(void)
 	load_error[0] = '\0';
 	load_failed_at = 0;
 	zlog_info("eBPF: programs loaded in %" PRId64 " ms",
-		  (tunnel_now_us() - began) / 1000);
+		  (relay_now_us() - began) / 1000);
 	event_add_read(tunnel_loop, probes_read, NULL,
 		       ring_buffer__epoll_fd(probes), &t_probes);
 	return 0;
@@ -511,7 +512,7 @@ static void counts_read(void)
 	LIBBPF_OPTS(bpf_map_batch_opts, opts);
 	uint32_t batch, *keys, n = places_end;
 
-	counts_at = tunnel_now_us();
+	counts_at = relay_now_us();
 	counts_end = 0;
 	if (cpus <= 0 || n == 0)
 		return;
@@ -536,7 +537,7 @@ void tunnel_bpf_counters(const struct tunnel *tun,
 	memset(out, 0, sizeof(*out));
 	if (at < 0)
 		return;
-	if (tunnel_now_us() - counts_at > COUNTERS_AGE_US)
+	if (relay_now_us() - counts_at > COUNTERS_AGE_US)
 		counts_read();
 	if ((size_t)at >= counts_end)
 		return;

@@ -263,9 +263,6 @@ void tunnel_keep_sweep(const char *key);
 
 /* -------- tunnel.c -------- */
 
-/* microseconds on the monotonic clock */
-int64_t tunnel_now_us(void);
-
 /* Fills status.detail: what failed, the errno's text, the kernel's words.
  * Returns err. */
 int tunnel_fail(struct tunnel *tun, int err, const char *fmt, ...)

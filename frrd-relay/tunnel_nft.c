@@ -27,6 +27,7 @@
 #include "log.h"
 #include "relay_debug.h"
 #include "relay_memory.h"
+#include "relay_time.h"
 #include "tunnel_journal.h"
 #include "tunnel_kernel.h"
 
@@ -202,7 +203,7 @@ static void counters_read(void)
 	struct nft_entry *ent;
 	bool whole = true;
 
-	counters_read_at = tunnel_now_us();
+	counters_read_at = relay_now_us();
 	if (!ctx || !table_present || hold_back)
 		return;
 	frr_each (nft_entries, entries, ent)
@@ -233,7 +234,7 @@ void tunnel_nft_counters(struct in_addr source, struct nft_relay_counters *out)
 	memset(out, 0, sizeof(*out));
 	if (!ent)
 		return;
-	if (tunnel_now_us() - counters_read_at > COUNTERS_AGE_US)
+	if (relay_now_us() - counters_read_at > COUNTERS_AGE_US)
 		counters_read();
 	counters_add(out, &ent->base);
 	counters_add(out, &ent->live);
@@ -427,12 +428,12 @@ static void nft_event(struct frr_event *ev)
 	counters_fold();
 	EVENT_OFF(t_apply);
 	/* at once, but no more than once a second */
-	if (tunnel_now_us() - repaired_at < RETRY_S * 1000000LL) {
+	if (relay_now_us() - repaired_at < RETRY_S * 1000000LL) {
 		event_add_timer(tunnel_loop, nft_apply, NULL, RETRY_S,
 				&t_apply);
 		return;
 	}
-	repaired_at = tunnel_now_us();
+	repaired_at = relay_now_us();
 	nft_apply(NULL);
 }
 
