@@ -115,10 +115,12 @@ static void selftest_describe_loss(struct tunnel *tun, enum tunnel_way way)
 		tun->ops->self_test_lost(tun, way, losses);
 }
 
-/* What is still awaited is lost. */
+/* What is still awaited, when all that came out has been looked at, is lost. */
 static void selftest_judge(struct tunnel *tun)
 {
 	EVENT_OFF(tun->t_self_test_judge);
+	tunnel_nflog_poll();
+	tunnel_bpf_poll();
 	for (enum tunnel_way way = 0; way < TUNNEL_WAYS; way++) {
 		struct tunnel_self_test *st = &tun->st[way];
 
@@ -142,8 +144,6 @@ static void selftest_judge(struct tunnel *tun)
 
 static void selftest_judge_due(struct frr_event *ev)
 {
-	tunnel_nflog_poll();
-	tunnel_bpf_poll();
 	selftest_judge(EVENT_ARG(ev));
 }
 
@@ -169,11 +169,9 @@ static void selftest_probe(struct frr_event *ev)
 
 	event_add_timer_msec(tunnel_loop, selftest_probe, tun,
 			     selftest_wait_ms(tun), &tun->t_self_test);
-	if (tun->t_self_test_judge) {
-		/* after a busy second both timers come together */
-		tunnel_nflog_poll();
+	/* after a busy second both timers come together */
+	if (tun->t_self_test_judge)
 		selftest_judge(tun);
-	}
 	tun->st_seq++;
 	for (enum tunnel_way way = 0; way < TUNNEL_WAYS; way++) {
 		struct tunnel_self_test *st = &tun->st[way];
