@@ -235,7 +235,7 @@ uint16_t relay_restart_time(void)
 void relay_restart_init(struct frr_loop *loop)
 {
 	struct journal_entry *ent;
-	long long since, left;
+	long long since, left = 0, now = monotime(NULL);
 	unsigned int secs;
 
 	restart_loop = loop;
@@ -243,10 +243,10 @@ void relay_restart_init(struct frr_loop *loop)
 	ent = tunnel_journal_find(JOURNAL_RESTART, JOURNAL_KEY_PLANNED);
 	if (!ent)
 		return;
-	if (sscanf(ent->value, "%lld %u", &since, &secs) == 2) {
-		left = since + secs - monotime(NULL);
-		planned = left > 0 && left <= RELAY_RESTART_TIME_MAX;
-	}
+	if (sscanf(ent->value, "%lld %u", &since, &secs) == 2 && since >= 0 &&
+	    since <= now && secs <= RELAY_RESTART_TIME_MAX)
+		left = since + secs - now;
+	planned = left > 0;
 	if (!planned) {
 		tunnel_journal_del(JOURNAL_RESTART, JOURNAL_KEY_PLANNED);
 		return;

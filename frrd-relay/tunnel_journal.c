@@ -53,6 +53,13 @@ static int journal_word(const char **pos, char *out, size_t len)
 	return 0;
 }
 
+/* The value of a switch is going to be written to its key. */
+static bool journal_key_valid(enum journal_kind kind, const char *key)
+{
+	return kind != JOURNAL_SYSCTL ||
+	       (strncmp(key, "net/", 4) == 0 && !strstr(key, "/../"));
+}
+
 bool tunnel_journal_parse(const char *line, bool *add,
 			  struct journal_entry *ent)
 {
@@ -69,7 +76,7 @@ bool tunnel_journal_parse(const char *line, bool *add,
 	for (i = 0; i < JOURNAL_KINDS; i++)
 		if (strcmp(kind, journal_kind_name[i]) == 0)
 			break;
-	if (i == JOURNAL_KINDS)
+	if (i == JOURNAL_KINDS || !journal_key_valid(i, ent->key))
 		return false;
 	ent->kind = i;
 	ent->value[0] = '\0';

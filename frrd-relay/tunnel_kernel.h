@@ -120,6 +120,13 @@ int kern_talk(struct nl_msg *msg, void (*cb)(struct nlmsghdr *nlh, void *arg),
 /* The same to nfnetlink. */
 int kern_talk_nf(struct nl_msg *msg,
 		 void (*cb)(struct nlmsghdr *nlh, void *arg), void *arg);
+/*
+ * Pure: one message of an answer to request seq. True when it is the last one:
+ * *ret is what the kernel said.
+ */
+bool kern_answer(struct nlmsghdr *nlh, uint32_t seq,
+		 void (*cb)(struct nlmsghdr *nlh, void *arg), void *arg,
+		 int *ret);
 /* What the kernel added to the last error in words, "" when nothing. */
 const char *kern_error_text(void);
 
@@ -150,6 +157,16 @@ bool kern_local_route_present(const struct in6_addr *dst, ifindex_t ifindex);
  * `discarded` since one is there to discard them (blackhole and the like). */
 ifindex_t kern_route_oif(int family, const void *addr, bool *discarded);
 
+/* Pure: takes one message of an answer into a struct kern_route or kern_stats.
+ */
+struct kern_route {
+	ifindex_t oif;
+	bool local_table;
+	uint8_t type; /* RTN_* */
+};
+void kern_route_message(struct nlmsghdr *nlh, void *route);
+void kern_stats_message(struct nlmsghdr *nlh, void *stats);
+
 struct kern_stats {
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
 	uint64_t rx_errors, rx_dropped, rx_length, rx_frame;
@@ -160,6 +177,10 @@ int kern_link_stats(ifindex_t ifindex, struct kern_stats *stats);
 /* -------- tunnel_route.c: next hops and uplinks, a bounded scan -------- */
 
 void tunnel_route_scan(void);
+/* Pure, the parts of that: forget all; take one route, true when it is a
+ * unicast route of the main table. */
+void tunnel_route_forget(void);
+bool tunnel_route_message(struct nlmsghdr *nlh);
 bool tunnel_route_several_nexthops(void);
 /* Interfaces that carry a gateway route of the family; NULL ends. */
 const ifindex_t *tunnel_route_uplinks(int family, size_t *n);
@@ -202,6 +223,8 @@ void tunnel_nflog_fini(void);
 const struct nflog_key *tunnel_nflog_key(void);
 /* Takes in what has been handed over up to now. */
 void tunnel_nflog_poll(void);
+/* Pure: the packet in a message, from its IP header on, or NULL. */
+const uint8_t *tunnel_nflog_packet(struct nlmsghdr *nlh, size_t *len);
 
 /* -------- tunnel_nft.c: tables `ip frr-relay`, `ip6 frr-relay` -------- */
 

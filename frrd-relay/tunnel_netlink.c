@@ -75,26 +75,58 @@ const char *kern_error_text(void)
 static void request_take_text(const struct nlmsghdr *nlh)
 {
 	const struct nlmsgerr *err = nlmsg_data(nlh);
-	size_t off = sizeof(*err);
+	size_t off = sizeof(*err), len = nlh->nlmsg_len - NLMSG_HDRLEN;
 	struct nlattr *attr;
 
 	request_error[0] = '\0';
 	if (!(nlh->nlmsg_flags & NLM_F_ACK_TLVS))
 		return;
-	if (!(nlh->nlmsg_flags & NLM_F_CAPPED))
-		off += err->msg.nlmsg_len - NLMSG_HDRLEN;
-	if (nlh->nlmsg_len <= NLMSG_HDRLEN + off)
+	if (!(nlh->nlmsg_flags & NLM_F_CAPPED)) {
+		if (err->msg.nlmsg_len < NLMSG_HDRLEN)
+			return;
+		off += NLMSG_ALIGN((size_t)err->msg.nlmsg_len) - NLMSG_HDRLEN;
+	}
+	if (len <= off)
 		return;
-	attr = nla_find((struct nlattr *)((char *)err + off),
-			nlh->nlmsg_len - NLMSG_HDRLEN - off, NLMSGERR_ATTR_MSG);
+	attr = nla_find((struct nlattr *)((char *)err + off), len - off,
+			NLMSGERR_ATTR_MSG);
 	if (attr)
 		nla_strlcpy(request_error, attr, sizeof(request_error));
+}
+
+bool kern_answer(struct nlmsghdr *nlh, uint32_t seq,
+		 void (*cb)(struct nlmsghdr *nlh, void *arg), void *arg,
+		 int *ret)
+{
+	const struct nlmsgerr *err = nlmsg_data(nlh);
+
+	if (nlh->nlmsg_seq != seq)
+		return false; /* of a dump that was given up */
+	switch (nlh->nlmsg_type) {
+	case NLMSG_DONE:
+		*ret = 0;
+		return true;
+	case NLMSG_ERROR:
+		if (!nlmsg_valid_hdr(nlh, sizeof(*err))) {
+			*ret = -EBADMSG;
+			return true;
+		}
+		*ret = err->error;
+		if (err->error)
+			request_take_text(nlh);
+		return true;
+	}
+	if (cb)
+		cb(nlh, arg);
+	return false;
 }
 
 static int request_receive(struct nl_sock *sock, uint32_t seq,
 			   void (*cb)(struct nlmsghdr *nlh, void *arg),
 			   void *arg)
 {
+	int ret;
+
 	int fd = nl_socket_get_fd(sock);
 
 	for (;;) {
@@ -105,21 +137,9 @@ static int request_receive(struct nl_sock *sock, uint32_t seq,
 			continue;
 		if (len < 0)
 			return -errno;
-		for (; NLMSG_OK(nlh, len); nlh = NLMSG_NEXT(nlh, len)) {
-			struct nlmsgerr *err = nlmsg_data(nlh);
-
-			if (nlh->nlmsg_seq != seq)
-				continue; /* of a dump that was given up */
-			if (nlh->nlmsg_type == NLMSG_DONE)
-				return 0;
-			if (nlh->nlmsg_type == NLMSG_ERROR) {
-				if (err->error)
-					request_take_text(nlh);
-				return err->error;
-			}
-			if (cb)
-				cb(nlh, arg);
-		}
+		for (; NLMSG_OK(nlh, len); nlh = NLMSG_NEXT(nlh, len))
+			if (kern_answer(nlh, seq, cb, arg, &ret))
+				return ret;
 	}
 }
 
@@ -329,30 +349,28 @@ int kern_standby_route(bool add, const struct prefix_ipv6 *p, ifindex_t ifindex)
 	return kern_route6(add, &rtm, &p->prefix, ifindex, KERN_STANDBY_METRIC);
 }
 
-struct route_answer {
-	ifindex_t oif;
-	bool local_table;
-	uint8_t type; /* RTN_* */
-};
-
-static void route_answer_cb(struct nlmsghdr *nlh, void *arg)
+void kern_route_message(struct nlmsghdr *nlh, void *arg)
 {
-	struct route_answer *ans = arg;
+	static const struct nla_policy policy[RTA_MAX + 1] = {
+		[RTA_OIF] = {.type = NLA_U32},
+		[RTA_TABLE] = {.type = NLA_U32},
+	};
+	struct kern_route *ans = arg;
 	const struct rtmsg *rtm = nlmsg_data(nlh);
-	struct nlattr *attr;
+	struct nlattr *tb[RTA_MAX + 1];
+	uint32_t table;
 
-	if (nlh->nlmsg_type != RTM_NEWROUTE)
+	if (nlh->nlmsg_type != RTM_NEWROUTE ||
+	    nlmsg_parse(nlh, sizeof(*rtm), tb, RTA_MAX, policy) < 0)
 		return;
-	attr = nlmsg_find_attr(nlh, sizeof(*rtm), RTA_OIF);
-	if (attr)
-		ans->oif = nla_get_u32(attr);
-	attr = nlmsg_find_attr(nlh, sizeof(*rtm), RTA_TABLE);
-	ans->local_table =
-		(attr ? nla_get_u32(attr) : rtm->rtm_table) == RT_TABLE_LOCAL;
+	if (tb[RTA_OIF])
+		ans->oif = nla_get_u32(tb[RTA_OIF]);
+	table = tb[RTA_TABLE] ? nla_get_u32(tb[RTA_TABLE]) : rtm->rtm_table;
+	ans->local_table = table == RT_TABLE_LOCAL;
 	ans->type = rtm->rtm_type;
 }
 
-static int route_ask(int family, const void *addr, struct route_answer *ans)
+static int route_ask(int family, const void *addr, struct kern_route *ans)
 {
 	size_t len = family == AF_INET ? 4 : 16;
 	struct rtmsg rtm = {.rtm_family = family, .rtm_dst_len = len * 8};
@@ -364,12 +382,12 @@ static int route_ask(int family, const void *addr, struct route_answer *ans)
 		return -ENOMEM;
 	nlmsg_append(msg, &rtm, sizeof(rtm), NLMSG_ALIGNTO);
 	nla_put(msg, RTA_DST, len, addr);
-	return kern_talk(msg, route_answer_cb, ans);
+	return kern_talk(msg, kern_route_message, ans);
 }
 
 bool kern_local_route_present(const struct in6_addr *dst, ifindex_t ifindex)
 {
-	struct route_answer ans;
+	struct kern_route ans;
 
 	return route_ask(AF_INET6, dst, &ans) == 0 && ans.local_table &&
 	       ans.oif == ifindex;
@@ -377,7 +395,7 @@ bool kern_local_route_present(const struct in6_addr *dst, ifindex_t ifindex)
 
 ifindex_t kern_route_oif(int family, const void *addr, bool *discarded)
 {
-	struct route_answer ans;
+	struct kern_route ans;
 	int ret = route_ask(family, addr, &ans);
 
 	/* the kernel answers with the error that a sender would get */
@@ -388,7 +406,7 @@ ifindex_t kern_route_oif(int family, const void *addr, bool *discarded)
 	return ret == 0 && ans.type == RTN_UNICAST ? ans.oif : 0;
 }
 
-static void stats_cb(struct nlmsghdr *nlh, void *arg)
+void kern_stats_message(struct nlmsghdr *nlh, void *arg)
 {
 	struct kern_stats *out = arg;
 	struct rtnl_link_stats64 st = {};
@@ -420,6 +438,8 @@ static void stats_cb(struct nlmsghdr *nlh, void *arg)
 int kern_link_stats(ifindex_t ifindex, struct kern_stats *stats)
 {
 	memset(stats, 0, sizeof(*stats));
-	return kern_talk(link_request(RTM_GETLINK, 0, ifindex, 0, 0), stats_cb,
+	return kern_talk(link_request(RTM_GETLINK, 0, ifindex, 0, 0),
+			 kern_stats_message,
+
 			 stats);
 }

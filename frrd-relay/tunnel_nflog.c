@@ -36,15 +36,26 @@ static struct frr_event *t_log;
 static void (*log_seen)(const uint8_t *pkt, size_t len);
 static char log_buf[65536] __attribute__((aligned(NLMSG_ALIGNTO)));
 
-static void log_message(struct nlmsghdr *nlh)
+const uint8_t *tunnel_nflog_packet(struct nlmsghdr *nlh, size_t *len)
 {
 	struct nlattr *payload;
 
 	if (nlh->nlmsg_type != (NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_PACKET))
-		return;
+		return NULL;
 	payload = nlmsg_find_attr(nlh, sizeof(struct nfgenmsg), NFULA_PAYLOAD);
-	if (payload)
-		log_seen(nla_data(payload), nla_len(payload));
+	if (!payload)
+		return NULL;
+	*len = nla_len(payload);
+	return nla_data(payload);
+}
+
+static void log_message(struct nlmsghdr *nlh)
+{
+	size_t len;
+	const uint8_t *pkt = tunnel_nflog_packet(nlh, &len);
+
+	if (pkt)
+		log_seen(pkt, len);
 }
 
 void tunnel_nflog_poll(void)

@@ -85,14 +85,19 @@ static void parse_multipath(int family, struct nlattr *attr)
 	}
 }
 
-static bool parse_route(struct nlmsghdr *nlh)
+static const struct nla_policy route_policy[RTA_MAX + 1] = {
+	[RTA_OIF] = {.type = NLA_U32},
+	[RTA_TABLE] = {.type = NLA_U32},
+};
+
+bool tunnel_route_message(struct nlmsghdr *nlh)
 {
 	const struct rtmsg *rtm = nlmsg_data(nlh);
 	struct nlattr *tb[RTA_MAX + 1];
 	uint32_t table;
 
 	if (nlh->nlmsg_type != RTM_NEWROUTE ||
-	    nlmsg_parse(nlh, sizeof(*rtm), tb, RTA_MAX, NULL) < 0)
+	    nlmsg_parse(nlh, sizeof(*rtm), tb, RTA_MAX, route_policy) < 0)
 		return false;
 	table = tb[RTA_TABLE] ? nla_get_u32(tb[RTA_TABLE]) : rtm->rtm_table;
 	if (table != RT_TABLE_MAIN || rtm->rtm_type != RTN_UNICAST)
@@ -124,7 +129,7 @@ static void scan_receive(int fd)
 			if (nlh->nlmsg_type == NLMSG_DONE ||
 			    nlh->nlmsg_type == NLMSG_ERROR)
 				return;
-			parse_route(nlh);
+			tunnel_route_message(nlh);
 			seen++;
 		}
 	}
@@ -151,11 +156,16 @@ static void scan_family(int family)
 		nl_socket_free(sock);
 }
 
-void tunnel_route_scan(void)
+void tunnel_route_forget(void)
 {
 	uplinks4.n = uplinks6.n = 0;
 	hop_ifindex = 0;
 	hop_several = default4 = default6 = false;
+}
+
+void tunnel_route_scan(void)
+{
+	tunnel_route_forget();
 	scan_family(AF_INET);
 	scan_family(AF_INET6);
 }

@@ -238,11 +238,32 @@ static void link_drop(struct kern_link *link)
 	XFREE(MTYPE_KERN_LINK, link);
 }
 
+/* libnl reads a number of an attribute whatever the attribute's length */
+static const struct nla_policy link_policy[IFLA_MAX + 1] = {
+	[IFLA_MTU] = {.type = NLA_U32},
+	[IFLA_MASTER] = {.type = NLA_U32},
+	[IFLA_OPERSTATE] = {.type = NLA_U8},
+};
+static const struct nla_policy sit_policy[SIT_ATTR_MAX + 1] = {
+	[SIT_ATTR_LINK] = {.type = NLA_U32},
+	[SIT_ATTR_LOCAL] = {.type = NLA_U32},
+	[SIT_ATTR_REMOTE] = {.type = NLA_U32},
+	[SIT_ATTR_TTL] = {.type = NLA_U8},
+	[SIT_ATTR_FLAGS] = {.type = NLA_U16},
+	[SIT_ATTR_PMTUDISC] = {.type = NLA_U8},
+	[SIT_ATTR_6RD_PREFIXLEN] = {.type = NLA_U16},
+};
+static const struct nla_policy conf_policy[NETCONFA_MAX + 1] = {
+	[NETCONFA_IFINDEX] = {.type = NLA_U32},
+	[NETCONFA_FORWARDING] = {.type = NLA_U32},
+	[NETCONFA_RP_FILTER] = {.type = NLA_U32},
+};
+
 static void parse_sit(struct nlattr *data, struct kern_sit *sit)
 {
 	struct nlattr *tb[SIT_ATTR_MAX + 1];
 
-	if (nla_parse_nested(tb, SIT_ATTR_MAX, data, NULL) < 0)
+	if (nla_parse_nested(tb, SIT_ATTR_MAX, data, sit_policy) < 0)
 		return;
 	if (tb[SIT_ATTR_LOCAL])
 		sit->local.s_addr = nla_get_u32(tb[SIT_ATTR_LOCAL]);
@@ -279,7 +300,7 @@ static void parse_link(struct nlmsghdr *nlh)
 	struct tunnel_link old = {};
 
 	/* AF_BRIDGE talks of ports, not of links */
-	if (nlmsg_parse(nlh, sizeof(*ifi), tb, IFLA_MAX, NULL) < 0 ||
+	if (nlmsg_parse(nlh, sizeof(*ifi), tb, IFLA_MAX, link_policy) < 0 ||
 	    ifi->ifi_family != AF_UNSPEC || !tb[IFLA_IFNAME])
 		return;
 	link = kern_link_by_index(ifi->ifi_index);
@@ -335,16 +356,17 @@ static void parse_link(struct nlmsghdr *nlh)
 static void parse_addr(struct nlmsghdr *nlh)
 {
 	const struct ifaddrmsg *ifa = nlmsg_data(nlh);
-	struct kern_addr ref = {.ifindex = ifa->ifa_index}, *addr;
+	struct kern_addr ref = {}, *addr;
 	struct nlattr *tb[IFA_MAX + 1], *attr;
 
-	if ((ifa->ifa_family != AF_INET && ifa->ifa_family != AF_INET6) ||
-	    nlmsg_parse(nlh, sizeof(*ifa), tb, IFA_MAX, NULL) < 0)
+	if (nlmsg_parse(nlh, sizeof(*ifa), tb, IFA_MAX, NULL) < 0 ||
+	    (ifa->ifa_family != AF_INET && ifa->ifa_family != AF_INET6))
 		return;
 	/* on a point-to-point link IFA_ADDRESS is the other end */
 	attr = tb[IFA_LOCAL] ? tb[IFA_LOCAL] : tb[IFA_ADDRESS];
 	if (!attr)
 		return;
+	ref.ifindex = ifa->ifa_index;
 	ref.prefix.family = ifa->ifa_family;
 	ref.prefix.prefixlen = ifa->ifa_prefixlen;
 	nla_memcpy(&ref.prefix.u.prefix, attr, prefix_blen(&ref.prefix));
@@ -373,7 +395,7 @@ static void parse_conf(struct nlmsghdr *nlh)
 	struct kern_conf *conf;
 	int ifindex;
 
-	if (nlmsg_parse(nlh, sizeof(*ncm), tb, NETCONFA_MAX, NULL) < 0 ||
+	if (nlmsg_parse(nlh, sizeof(*ncm), tb, NETCONFA_MAX, conf_policy) < 0 ||
 	    !tb[NETCONFA_IFINDEX])
 		return;
 	ifindex = (int)nla_get_u32(tb[NETCONFA_IFINDEX]);

@@ -56,6 +56,11 @@ static void test_journal_lines(void **state)
 		{"+ interface  y .", false},
 		{"+ interface x  .", false},
 		{"+ interface x .", false},
+		/* no switch of relayd's */
+		{"+ sysctl kernel/core_pattern 1 2 .", false},
+		{"+ sysctl net/../kernel/core_pattern 1 2 .", false},
+		{"+ sysctl net/ipv4/conf/a..b/rp_filter 1 2 .", true, true,
+		 JOURNAL_SYSCTL, "net/ipv4/conf/a..b/rp_filter", "1 2"},
 	};
 
 	for (size_t i = 0; i < array_size(cases); i++) {
@@ -81,12 +86,14 @@ static void test_journal_long_lines(void **state)
 	bool add;
 
 	/* a key and a value that do not fit are refused, never cut */
-	snprintf(line, sizeof(line), "+ sysctl %0*d 1 2 .", JOURNAL_KEY_LEN, 0);
+	snprintf(line, sizeof(line), "+ interface %0*d r made .",
+		 JOURNAL_KEY_LEN, 0);
 	assert_false(tunnel_journal_parse(line, &add, &ent));
-	snprintf(line, sizeof(line), "+ sysctl k %0*d .", JOURNAL_VALUE_LEN, 0);
-	assert_false(tunnel_journal_parse(line, &add, &ent));
-	snprintf(line, sizeof(line), "+ sysctl k %0*d .", JOURNAL_VALUE_LEN - 1,
+	snprintf(line, sizeof(line), "+ sysctl net/k %0*d .", JOURNAL_VALUE_LEN,
 		 0);
+	assert_false(tunnel_journal_parse(line, &add, &ent));
+	snprintf(line, sizeof(line), "+ sysctl net/k %0*d .",
+		 JOURNAL_VALUE_LEN - 1, 0);
 	assert_true(tunnel_journal_parse(line, &add, &ent));
 }
 
