@@ -1,0 +1,272 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Makes the seeds of the fuzzers out of what the kernel says, and of packets.
+
+usage: unshare --net tests/fuzz/seeds.py [NAME...]
+
+In a network namespace of its own, which it fills with links, addresses and
+routes of every sort that relayd has to read.  What the kernel on which it was
+run last did not have (sit) is made by hand.  Files that a fuzzer has found and
+that were kept (regression-*) stay.
+"""
+
+import pathlib
+import socket
+import struct
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.append(str(HERE.parent / "system"))
+
+from wire import checksum, ipv4, ipv6  # noqa: E402
+
+NONCE = b"frrrelay"
+
+
+def run(*lines):
+    for line in lines:
+        subprocess.run(line.split(), check=True)
+
+
+# ------------------------------------------------------------------- netlink
+
+NETLINK_ROUTE, NETLINK_NETFILTER = 0, 12
+RTM_NEWLINK, RTM_GETLINK, RTM_DELLINK, RTM_GETADDR, RTM_GETROUTE, RTM_GETNETCONF = 16, 18, 17, 22, 26, 82
+REQUEST, ACK, DUMP = 1, 4, 0x300
+IFLA_IFNAME, IFLA_LINKINFO, IFLA_INFO_KIND, IFLA_INFO_DATA = 3, 18, 1, 2
+
+
+def attr(kind, value):
+    return (struct.pack("=HH", 4 + len(value), kind) + value).ljust((len(value) + 7) // 4 * 4, b"\0")
+
+
+def message(kind, body, seq=1, flags=0):
+    return struct.pack("=IHHII", 16 + len(body), kind, flags, seq, 0) + body
+
+
+def asked(kind, body, flags=DUMP, protocol=NETLINK_ROUTE, strict=True):
+    """The messages of the kernel's answer."""
+    found = []
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol) as sock:
+        sock.setsockopt(270, 11, 1)  # NETLINK_EXT_ACK
+        if strict:
+            sock.setsockopt(270, 12, 1)  # NETLINK_GET_STRICT_CHK
+        sock.send(message(kind, body, flags=REQUEST | flags))
+        while True:
+            data = sock.recv(1 << 17)
+            while data:
+                length, got = struct.unpack("=IH", data[:6])
+                found.append(data[:8] + struct.pack("=II", 1, 0) + data[16:(length + 3) // 4 * 4])
+                data = data[(length + 3) // 4 * 4:]
+                if got in (2, 3) or not flags & DUMP:
+                    return found
+
+
+def links():
+    sit = struct.pack("=BxHiII", 0, 776, 99, 0x10C1, 0) + attr(IFLA_IFNAME, b"r\0") + attr(4, struct.pack("=I", 1280)) + \
+        attr(16, b"\0") + attr(20, b"frr-relay:r\0") + attr(IFLA_LINKINFO, attr(IFLA_INFO_KIND, b"sit\0") + attr(
+            IFLA_INFO_DATA, attr(1, struct.pack("=I", 0)) + attr(2, socket.inet_aton("192.88.99.1")) +
+            attr(3, bytes(4)) + attr(4, b"\x40") + attr(5, b"\x01") + attr(10, b"\0") + attr(8, struct.pack("=H", 0)) +
+            attr(9, b"\x29") + attr(11, socket.inet_pton(socket.AF_INET6, "2002::")) +
+            attr(13, struct.pack("=H", 16))))
+    yield "sit", message(RTM_NEWLINK, sit) + message(RTM_DELLINK, sit)
+    # an attribute that ends where the message does, and is shorter than what is read from it
+    head = struct.pack("=BxHiII", 0, 1, 7, 0x1043, 0) + attr(IFLA_IFNAME, b"a\0")
+    for kind in (4, 10, 16, 18, 20):
+        yield f"short-{kind}", message(RTM_NEWLINK, head + attr(kind, b""))
+    for kind in (1, 2, 3, 4, 8, 10, 11, 13):
+        data = attr(IFLA_INFO_KIND, b"sit\0") + attr(IFLA_INFO_DATA, attr(kind, b""))
+        yield f"short-sit-{kind}", message(RTM_NEWLINK, head + attr(IFLA_LINKINFO, data))
+    for family in (2, 10):
+        yield f"short-switch-{family}", message(80, struct.pack("=B3x", family) + attr(1, struct.pack("=i", 1)) + attr(
+            2, b""))
+        yield f"short-address-{family}", message(20, struct.pack("=BBBBi", family, 32, 0, 0, 1) + attr(2, b"\n\0\0\1") +
+                                                 attr(1, b""))
+    yield "short-head", message(20, b"") + message(RTM_NEWLINK, b"")
+    # moved on to another name, and another link under the old one
+    names = [struct.pack("=BxHiII", 0, 1, n, 0x1043, 0) + attr(IFLA_IFNAME, name)
+             for n, name in ((5, b"a\0"), (6, b"b\0"), (6, b"a\0"), (5, b"b\0"))]
+    yield "renamed", b"".join(message(RTM_NEWLINK, name) for name in names)
+    for n, found in enumerate(asked(RTM_GETLINK, bytes(16))):
+        yield f"link{n}", found
+    for family in (2, 10):
+        found = asked(RTM_GETADDR, struct.pack("=BBBBi", family, 0, 0, 0, 0))
+        yield f"addrs-ipv{4 if family == 2 else 6}", b"".join(found)
+        found = asked(RTM_GETNETCONF, struct.pack("=B3x", family))
+        yield f"switches-ipv{4 if family == 2 else 6}", b"".join(found)
+        yield f"switch-gone-ipv{4 if family == 2 else 6}", found[0] + found[0][:4] + struct.pack("=H", 81) + found[0][6:]
+
+
+def routes():
+    for family in (2, 10):
+        found = asked(RTM_GETROUTE, struct.pack("=BBBBBBBBI", family, 0, 0, 0, 254, 0, 0, 0, 0))
+        for n, one in enumerate(found[:-1]):
+            yield f"ipv{4 if family == 2 else 6}-{n}", one
+        for kind in (4, 5, 9, 15, 18):
+            head = struct.pack("=BBBBBBBBI", family, 0, 0, 0, 254, 3, 0, 1, 0)
+            yield f"ipv{4 if family == 2 else 6}-short-{kind}", message(24, head + attr(kind, b""))
+        # next hops whose lengths lie
+        hops = struct.pack("=HBBi", 8, 0, 0, 1) + struct.pack("=HBBi", 64, 0, 0, 2)
+        yield f"ipv{4 if family == 2 else 6}-nexthops", message(24, head + attr(9, hops))
+        yield f"ipv{4 if family == 2 else 6}-all", b"".join(found)
+
+
+def replies():
+    yield "stats", asked(RTM_GETLINK, struct.pack("=BxHiII", 0, 0, 1, 0, 0), flags=ACK)[0]
+    for family, target in ((2, "198.51.100.9"), (10, "2001:db8:9::9"), (2, "127.0.0.1")):
+        raw = socket.inet_pton(family, target)
+        body = struct.pack("=BBBBBBBBI", family, len(raw) * 8, 0, 0, 0, 0, 0, 0, 0) + attr(1, raw)
+        yield f"route-{target}", asked(RTM_GETROUTE, body, flags=ACK)[0]
+    # a refusal with words, with and without the request in it, and an acknowledgement
+    bad = struct.pack("=BxHiII", 0, 0, 1, 0, 0) + attr(4, struct.pack("=I", 1 << 30))
+    refused = asked(RTM_NEWLINK, bad, flags=ACK)[0]
+    yield "refused", refused
+    words = attr(1, b"mtu greater than device maximum\0")
+    error = struct.pack("=i", -22) + message(RTM_NEWLINK, bad)
+    yield "refused-whole", message(2, error + words, flags=0x200)
+    yield "refused-capped", message(2, error[:20] + words, flags=0x300)
+    yield "refused-odd", message(2, struct.pack("=iIHHII", -22, 0, 0, 0, 0, 0) + words, flags=0x200)
+    yield "refused-short", message(2, struct.pack("=i", -22), flags=0x200)
+    route = struct.pack("=BBBBBBBBI", 2, 32, 0, 0, 255, 0, 0, 2, 0)
+    for kind in (4, 15):
+        yield f"short-route-{kind}", message(24, route + attr(kind, b""))
+    yield "short-route", message(24, b"")
+    yield "short-stats", message(16, struct.pack("=BxHiII", 0, 0, 1, 0, 0) + attr(23, bytes(8)))
+    yield "done", asked(RTM_GETADDR, struct.pack("=BBBBi", 2, 0, 0, 0, 0))[-1]
+
+
+# -------------------------------------------------------------------- probes
+
+def probe(out=True, local=False, seq=7, hops=1):
+    """A probe of the self-test as it comes out, see selftest_6to4.c."""
+    def end(head, embedded, host):
+        return (head + embedded + bytes(8))[:8] + socket.inet_aton("192.88.99.1") + struct.pack("!I", 0x72656C78 | host)
+    sixtofour = end(b"\x20\x02", socket.inet_aton("192.88.99.1" if local else "192.0.0.8") + b"\xff\xff", local)
+    native = end(b"\x01\0", bytes(4), local and not out)
+    src, dst = (end(b"\x01\0", bytes(4), False), sixtofour) if out else (sixtofour, native)
+    body = struct.pack("!BBHHH", 128, 0, 0, 3, 0) + NONCE + struct.pack("!I", seq) + bytes(12)
+    head = struct.pack("!IHBB", 6 << 28, len(body), 58, hops) + src + dst
+    body = body[:2] + struct.pack("!H", checksum(head[8:] + struct.pack("!II", len(body), 58) + body)) + body[4:]
+    return ipv4("192.88.99.1", "192.0.0.8", 41, head + body) if out else head + body
+
+
+def selftest():
+    for out in (False, True):
+        for local in (False, True):
+            yield f"{'6to4' if out else '4to6'}-{'host' if local else 'uplink'}", probe(out, local)
+    yield "not-forwarded", probe(hops=2)
+
+
+def nflog():
+    """What comes out of a rule with `log group`, and the same with probes in it."""
+    run("nft add table inet t", "nft add chain inet t c { type filter hook output priority 0 ; }",
+        "nft add rule inet t c log group 2002 snaplen 128")
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER) as sock:
+        def config(*attrs):
+            sock.send(message(4 << 8 | 1, struct.pack("!BBH", 0, 0, 2002) + b"".join(attrs), flags=REQUEST | ACK))
+            assert struct.unpack("=i", sock.recv(4096)[16:20])[0] == 0
+        config(attr(1, b"\1"))
+        config(attr(2, struct.pack("!IBx", 128, 2)), attr(4, struct.pack("!I", 1)), attr(5, struct.pack("!I", 1)))
+        for name, target in (("ping-ipv4", "127.0.0.1"), ("ping-ipv6", "::1")):
+            subprocess.run(["ping", "-c1", "-W1", target], check=True, stdout=subprocess.DEVNULL)
+            found = sock.recv(65536)
+            yield name, found
+            while True:
+                try:
+                    sock.recv(65536, socket.MSG_DONTWAIT)
+                except BlockingIOError:
+                    break
+    run("nft delete table inet t")
+    # the attributes in front of the payload, as the kernel gave them
+    front, at = b"", 20
+    while struct.unpack("=H", found[at + 2:at + 4])[0] != 9:
+        length = (struct.unpack("=H", found[at:at + 2])[0] + 3) // 4 * 4
+        front, at = front + found[at:at + length], at + length
+    yield "short", message(4 << 8, found[16:20] + attr(9, b""))
+    for name, packet in (("probe-4to6", probe(False)), ("probe-6to4", probe(True))):
+        yield name, message(4 << 8, found[16:20] + front + attr(9, packet)) * (2 if "6to4" in name else 1)
+
+
+# --------------------------------------------------------------- echo replies
+
+def icmp_echo():
+    def reply(kind):
+        body = struct.pack("!BBHHH4sIQ", kind, 0, 0, 0x1234, 9, b"rly1", 12, 0x1122334455667788)
+        return body[:2] + struct.pack("!H", checksum(body)) + body[4:]
+    yield "ipv4", b"\0" + ipv4("203.0.113.1", "203.0.113.2", 1, reply(0))
+    packet = ipv4("203.0.113.1", "203.0.113.2", 1, reply(0))
+    options = b"\x46" + packet[1:20] + b"\x01\x01\x01\0" + packet[20:]
+    yield "ipv4-options", b"\1" + options
+    yield "ipv4-foreign", b"\0" + ipv4("203.0.113.1", "203.0.113.2", 1, b"\0\0" + struct.pack("!H", 0xFFFF) + bytes(4))
+    yield "ipv6", b"\2" + reply(129)
+    yield "life", b"\3" + bytes([0, 100, 0, 5, 10, 0, 3, 3, 0, 0, 100, 0, 5, 200, 0, 4, 0, 0, 6, 1, 255, 2, 0, 0])
+    yield "life-lost", b"\3" + bytes([0, 10, 0, 5, 20, 0, 4, 0, 0] * 4 + [3, 5, 0, 3, 2, 0, 7, 1, 1])
+
+
+# -------------------------------------------------------------------- journal
+
+def journal():
+    text = """\
++ interface r r creating .
++ interface r r made .
++ address r,192.88.99.1/32 - .
++ sysctl net/ipv4/conf/eth0/accept_local 0 1 .
++ table frr-relay - .
++ route r,2002::/16 - .
++ relay r up 3 .
++ restart planned 12345 60 .
+- address r,192.88.99.1/32
+"""
+    yield "a-run", text.encode()
+    yield "far-future", b"+ restart planned 9223372036854775807 4294967295 .\n+ relay r up 4294967295 .\n"
+    yield "far-past", b"+ restart planned -9223372036854775808 0 .\n+ sysctl ../../tmp/x 1 2 .\n"
+    yield "torn", text[:90].encode()
+    yield "odd", b"+ relay r  5 .\n+ nothing x y .\n- relay\n\n+ sysctl a . .\n+ relay r dampened 4294967295 .\n\0\n"
+    yield "long", b"+ relay " + b"n" * 200 + b" up 1 .\n" + b"+ relay r " + b"v" * 80 + b" .\n" + b"x" * 600
+
+
+# ------------------------------------------------------------------------ bfd
+
+def bfd():
+    def address(family, text, bits=None):
+        raw = socket.inet_pton(family, text)
+        return struct.pack("!B", family) + raw + struct.pack("!B", len(raw) * 8 if bits is None else bits)
+    for name, ifindex, family, peer, status, local in (
+            ("up", 1, socket.AF_INET, "203.0.113.1", 4, "203.0.113.2"),
+            ("down", 0, socket.AF_INET, "203.0.113.1", 1, "0.0.0.0"),
+            ("admin-down", 0, socket.AF_INET, "203.0.113.1", 8, "203.0.113.2"),
+            ("ipv6", 1, socket.AF_INET6, "2001:db8::1", 4, "2001:db8::2")):
+        yield name, struct.pack("!I", ifindex) + address(family, peer) + struct.pack("!I", status) + \
+            address(family, local) + b"\0"
+
+
+SEEDS = {f.__name__: f for f in (links, routes, replies, selftest, nflog, icmp_echo, journal, bfd)}
+
+
+def fill():
+    """Something of each sort."""
+    run("ip link set lo up", "ip link add eth0 type veth peer name eth1", "ip link set eth0 alias frr-relay:x up",
+        "ip link set eth1 up", "ip link add br0 type bridge", "ip link set eth1 master br0",
+        "ip link add vxlan0 type vxlan id 7 dstport 4789", "ip link add mac0 link eth0 type macvlan",
+        "ip addr add 203.0.113.2/24 dev eth0", "ip addr add 192.0.2.1 peer 192.0.2.9 dev eth0",
+        "ip addr add 2001:db8::2/64 dev eth0 nodad", "ip route add default via 203.0.113.1",
+        "ip route add 198.51.100.0/24 nexthop via 203.0.113.1 nexthop via 203.0.113.3 weight 2",
+        "ip route add 198.51.101.0/24 via inet6 2001:db8::1 dev eth0", "ip route add blackhole 10.0.0.0/8",
+        "ip -6 route add default via 2001:db8::1",
+        "ip -6 route add 2001:db8:9::/48 nexthop via 2001:db8::1 nexthop via 2001:db8::3")
+
+
+def main():
+    fill()
+    for name in sys.argv[1:] or SEEDS:
+        where = HERE / "corpus" / name
+        where.mkdir(parents=True, exist_ok=True)
+        for old in where.iterdir():
+            if not old.name.startswith("regression-"):
+                old.unlink()
+        for seed, data in SEEDS[name]():
+            (where / seed).write_bytes(data)
+
+
+main()
