@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the eBPF programs and relayd share: keys and values of the maps, reasons.
+ * What the eBPF programs and relayd share: keys and values of the maps,
+ * reasons.
  *
- * Plain C of both worlds. Addresses are in network order, numbers in the host's.
+ * Plain C of both worlds. Addresses are in network order, numbers in the
+ * host's.
  */
 #ifndef _RELAY_BPF_H
 #define _RELAY_BPF_H
@@ -113,7 +115,8 @@ enum relay_bpf_verdict {
 	RELAY_BPF_DENY,
 };
 
-/* What became of a probe of the self-test (ring buffer `probes`). */
+/* What became of a probe of the self-test (ring buffer `probes`). A power of
+ * two. */
 #define RELAY_BPF_PROBE_LEN 128
 
 struct relay_bpf_probe {

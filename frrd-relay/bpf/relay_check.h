@@ -24,10 +24,11 @@ union relay_ipv6 {
 
 struct relay_check_ctx;
 
-static enum relay_bpf_verdict relay_lookup_ipv4(const struct relay_check_ctx *ctx,
-						__be32 addr);
-static enum relay_bpf_verdict relay_lookup_ipv6(const struct relay_check_ctx *ctx,
-						const union relay_ipv6 *addr);
+static enum relay_bpf_verdict
+relay_lookup_ipv4(const struct relay_check_ctx *ctx, __be32 addr);
+static enum relay_bpf_verdict
+relay_lookup_ipv6(const struct relay_check_ctx *ctx,
+		  const union relay_ipv6 *addr);
 
 RELAY_CHECK bool relay_is_6to4(const union relay_ipv6 *addr)
 {

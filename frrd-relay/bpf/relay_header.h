@@ -120,9 +120,8 @@ static __always_inline __be16 ip4_identification(__be32 dst, __u32 packets)
 {
 	__u32 hash = dst * 0x9e3779b1;
 
-	return bpf_htons(
-		hash + __sync_fetch_and_add(&identifications[hash >> 22],
-					    packets));
+	return bpf_htons(hash + __sync_fetch_and_add(
+					&identifications[hash >> 22], packets));
 }
 
 /* The header of an IPv6 packet of len octets in the tunnel: RFC 4213 section

@@ -115,8 +115,7 @@ relay_lookup_ipv6(const struct relay_check_ctx *ctx,
 static __always_inline void count_crossed(__u32 place, enum relay_bpf_way way,
 					  __u64 packets, __u64 bytes)
 {
-	struct relay_bpf_counters *c =
-		bpf_map_lookup_elem(&counters, &place);
+	struct relay_bpf_counters *c = bpf_map_lookup_elem(&counters, &place);
 
 	struct relay_bpf_count *count;
 
@@ -131,8 +130,7 @@ static __always_inline void count_crossed(__u32 place, enum relay_bpf_way way,
 
 static __always_inline void count_drop(__u32 place, __u32 reason)
 {
-	struct relay_bpf_counters *c =
-		bpf_map_lookup_elem(&counters, &place);
+	struct relay_bpf_counters *c = bpf_map_lookup_elem(&counters, &place);
 
 	if (c && reason < RELAY_BPF_REASON_END)
 		c->drops[reason]++;

@@ -69,11 +69,22 @@ struct pass {
 	struct relay_flow_key key;
 };
 
+/* The rest is written before it is read. */
+static __always_inline void pass_init(struct pass *pass, __u32 header)
+{
+	pass->check.unfiltered = false;
+	pass->probe = false;
+	pass->header = header;
+	pass->fib_ret = -1;
+	pass->flow = NULL;
+	pass->keep = NULL;
+}
+
 /* -------- what becomes of it -------- */
 
-/* A probe is told of, and ends. */
-static __always_inline int tell_probe(struct __sk_buff *skb,
-				      const struct pass *pass, int reason)
+/* A probe is told of, and ends. Rare: not inlined. */
+static __attribute__((__noinline__)) int
+tell_probe(struct __sk_buff *skb, const struct pass *pass, int reason)
 {
 	struct relay_bpf_probe *told =
 		bpf_ringbuf_reserve(&probes, sizeof(*told), 0);
@@ -90,8 +101,9 @@ static __always_inline int tell_probe(struct __sk_buff *skb,
 	__builtin_memset(told->packet, 0, sizeof(told->packet));
 	if (len > sizeof(told->packet))
 		len = sizeof(told->packet);
-	if (len > 0)
-		bpf_skb_load_bytes(skb, pass->header, told->packet, len);
+	/* 1 to 128, as the verifier sees it too; no packet has no octets */
+	len = ((len - 1) & (sizeof(told->packet) - 1)) + 1;
+	bpf_skb_load_bytes(skb, pass->header, told->packet, len);
 	bpf_ringbuf_submit(told, 0);
 	return TC_ACT_SHOT;
 }
@@ -530,10 +542,10 @@ static __always_inline int uplink_ipv6(struct __sk_buff *skb, __u32 l2,
 
 static __always_inline int ingress(struct __sk_buff *skb, __u32 l2)
 {
-	struct pass pass = {.header = l2, .fib_ret = -1};
+	struct pass pass;
 
-	/* another host's; or the VLAN device's, which sees it without its tag
-	 */
+	pass_init(&pass, l2);
+	/* another host's; or the VLAN device's, which sees it untagged */
 	if (skb->pkt_type != PACKET_HOST || skb->vlan_present)
 		return TC_ACT_UNSPEC;
 	switch (skb->protocol) {
@@ -572,12 +584,14 @@ int uplink_ingress_l3(struct __sk_buff *skb)
 SEC("tc")
 int relay_egress(struct __sk_buff *skb)
 {
-	struct pass pass = {.way = RELAY_BPF_WAY_6TO4, .fib_ret = -1};
+	struct pass pass;
 	const struct relay_bpf_relay *relay;
 	const struct ipv6hdr *ip6;
 	const void *data, *end;
 	__u32 ifindex = skb->ifindex;
 
+	pass_init(&pass, 0);
+	pass.way = RELAY_BPF_WAY_6TO4;
 	if (skb->protocol != bpf_htons(ETH_P_IPV6) || !pull(skb, IP6_LEN))
 		return TC_ACT_UNSPEC;
 	data = (const void *)(long)skb->data;
