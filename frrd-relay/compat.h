@@ -36,6 +36,7 @@ _Static_assert(MULTIPATH_NUM == 256,
 #define event_add_event	     thread_add_event
 #define event_add_read	     thread_add_read
 #define event_add_write	     thread_add_write
+#define event_master_create  thread_master_create
 #define event_timer_remain_second thread_timer_remain_second
 
 #endif /* _RELAY_COMPAT_H */

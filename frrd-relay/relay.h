@@ -168,6 +168,8 @@ void relay_init(struct frr_loop *loop);
  */
 void relay_stop(void (*done)(void));
 void relay_stop_init(struct frr_loop *loop);
+/* The stop that goes on leaves all to the next run. */
+bool relay_stop_planned(void);
 /* For relay_stop.c: everything is withdrawn and drains; for how long. */
 uint16_t relay_withdraw_all(void);
 /* The same: frees all relays; stay: tunnels of enabled ones stay in the kernel,

@@ -21,6 +21,7 @@
 #include "relay_memory.h"
 #include "relay_nb.h"
 #include "relay_restart.h"
+#include "relay_undertaker.h"
 #include "relay_watchdog.h"
 #include "relay_zebra.h"
 #include "track.h"
@@ -98,13 +99,18 @@ static int on_config_read(struct frr_loop *loop)
 
 static void relay_exit(void)
 {
+	enum relay_end end = RELAY_END_LEFTOVERS;
+
 	EVENT_OFF(t_sweep);
 	relay_restart_fini();
 	relay_zebra_stop();
 	track_fini();
-	tunnel_fini();
+	if (tunnel_fini() == 0)
+		end = RELAY_END_CLEAN;
+	else if (relay_stop_planned())
+		end = RELAY_END_PLANNED;
 	vrf_terminate();
-	relay_watchdog_stop();
+	relay_watchdog_stop(end);
 	frr_fini();
 	exit(0);
 }
@@ -157,7 +163,27 @@ FRR_DAEMON_INFO(relayd, RELAY,
 );
 /* clang-format on */
 
-static const struct option longopts[] = {{}};
+/* numbers below are libfrr's */
+#define OPTION_UNDO_AFTER 2000
+
+static const struct option longopts[] = {
+	{"undo-after", required_argument, NULL, OPTION_UNDO_AFTER},
+	{},
+};
+
+static bool seconds_parse(const char *text, unsigned int max,
+			  unsigned int *secs)
+{
+	char *end;
+	unsigned long n;
+
+	errno = 0;
+	n = strtoul(text, &end, 10);
+	if (!isdigit((unsigned char)text[0]) || *end || errno || n > max)
+		return false;
+	*secs = n;
+	return true;
+}
 
 /* libfrr ends a daemon that asks for what it can't have. */
 static void drop_unknown_caps(void)
@@ -182,16 +208,28 @@ static void drop_unknown_caps(void)
 
 int main(int argc, char **argv)
 {
+	unsigned int undo_after_s = RELAY_UNDO_AFTER_S;
 	const char *vty_dir;
 	char err[160];
 	int opt, ret;
 
 	drop_unknown_caps();
 	frr_preinit(&relayd_di, argc, argv);
-	frr_opt_add("", longopts, "");
+	frr_opt_add("", longopts,
+		    "      --undo-after   Seconds after which what a dead relayd has left in the\n"
+		    "                     kernel is undone, if no other has come (default: 6)\n");
 	while ((opt = frr_getopt(argc, argv, NULL)) != EOF)
-		if (opt != 0)
+		if (opt == OPTION_UNDO_AFTER) {
+			if (seconds_parse(optarg, RELAY_UNDO_AFTER_MAX_S,
+					  &undo_after_s))
+				continue;
+			fprintf(stderr,
+				"relayd: --undo-after %s: a number of seconds from 0 to %u is wanted\n",
+				optarg, RELAY_UNDO_AFTER_MAX_S);
+			exit(1);
+		} else if (opt != 0) {
 			frr_help_exit(1);
+		}
 
 	/* --vty_socket moves a daemon's own socket, and nothing else */
 	vty_dir = relayd_di.vty_sock_path ? relayd_di.vty_sock_path
@@ -231,9 +269,9 @@ int main(int argc, char **argv)
 	hook_register(frr_config_post, on_config_read);
 
 	frr_config_fork();
-	ret = relay_watchdog_start(relay_main_loop);
+	ret = relay_watchdog_start(relay_main_loop, vty_dir, undo_after_s);
 	if (ret < 0)
-		zlog_warn("nobody watches relayd, routes of a hung one stay: %s",
+		zlog_warn("nobody watches relayd, routes of a hung one and what a dead one has left stay: %s",
 			  safe_strerror(-ret));
 	frr_run(relay_main_loop);
 

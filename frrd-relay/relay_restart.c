@@ -232,20 +232,31 @@ uint16_t relay_restart_time(void)
 
 /* ------------------------------------------------------------ start, stop */
 
+unsigned int relay_restart_left(void)
+{
+	const struct journal_entry *ent =
+		tunnel_journal_find(JOURNAL_RESTART, JOURNAL_KEY_PLANNED);
+	long long since, now = monotime(NULL);
+	unsigned int secs;
+
+	if (!ent || sscanf(ent->value, "%lld %u", &since, &secs) != 2 ||
+	    since < 0 || since > now || secs > RELAY_RESTART_TIME_MAX ||
+	    since + secs <= now)
+		return 0;
+	return since + secs - now;
+}
+
 void relay_restart_init(struct frr_loop *loop)
 {
 	struct journal_entry *ent;
-	long long since, left = 0, now = monotime(NULL);
-	unsigned int secs;
+	unsigned int left;
 
 	restart_loop = loop;
 	on_file = true;
 	ent = tunnel_journal_find(JOURNAL_RESTART, JOURNAL_KEY_PLANNED);
 	if (!ent)
 		return;
-	if (sscanf(ent->value, "%lld %u", &since, &secs) == 2 && since >= 0 &&
-	    since <= now && secs <= RELAY_RESTART_TIME_MAX)
-		left = since + secs - now;
+	left = relay_restart_left();
 	planned = left > 0;
 	if (!planned) {
 		tunnel_journal_del(JOURNAL_RESTART, JOURNAL_KEY_PLANNED);
@@ -253,7 +264,7 @@ void relay_restart_init(struct frr_loop *loop)
 	}
 	ent->adopted = true;
 	zlog_notice(
-		"after a planned restart: zebra keeps the routes for %lld s more",
+		"after a planned restart: zebra keeps the routes for %u s more",
 		left);
 	event_add_timer(restart_loop, planned_expired, NULL, left, &t_planned);
 }

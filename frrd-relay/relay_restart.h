@@ -28,6 +28,10 @@ struct relay_route;
 void relay_restart_init(struct frr_loop *loop);
 void relay_restart_fini(void);
 
+/* By the journal: seconds that zebra still keeps routes after a planned restart
+ * for; 0 when none was planned or the time is over. */
+unsigned int relay_restart_left(void);
+
 /* Seconds that zebra keeps routes over a planned restart; 0: off. */
 void relay_restart_configure(uint16_t secs);
 uint16_t relay_restart_time(void);

@@ -12,6 +12,11 @@ static struct frr_event *t_stop;
 static void (*stop_done)(void);
 static bool stay;
 
+bool relay_stop_planned(void)
+{
+	return stay;
+}
+
 void relay_stop_init(struct frr_loop *loop)
 {
 	stop_loop = loop;

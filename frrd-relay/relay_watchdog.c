@@ -2,76 +2,106 @@
 #include <zebra.h>
 
 #include <poll.h>
+#include <signal.h>
 #include <sys/prctl.h>
 
 #include "log.h"
 #include "monotime.h"
 
+#include "relay_undertaker.h"
 #include "relay_watchdog.h"
+#include "tunnel_lock.h"
 
 #define KICK_INTERVAL_S 1
 /* Silence is counted in pieces: after the whole machine has stood still, the
  * watcher may wake first, and relayd has its chance to speak. */
 #define SILENCE_MS  2000
 #define SILENCE_MAX 3
+/* a watcher that is gone is replaced, not more often than that */
+#define REPLACE_INTERVAL_S 10
+
+/* what is said over the pipe */
+#define WORD_KICK    '.'
+#define WORD_CLEAN   'c'
+#define WORD_PLANNED 'p'
 
 static struct frr_loop *watchdog_loop;
 static struct frr_event *t_kick;
 static int watchdog_fd = -1;
-static time_t kicked_at;
+static time_t kicked_at, forked_at;
+static const char *undo_dir;
+static unsigned int undo_after;
 
-/* The watcher's whole life; nothing of FRR's may run in here. */
-static void watch(int fd, pid_t parent)
+/* -------- the watcher's life -------- */
+
+/* The last word that there is to read; 0 when relayd is gone, WORD_KICK as well
+ * where there was none. */
+static char hear(int fd)
+{
+	char buf[64];
+	ssize_t n = read(fd, buf, sizeof(buf));
+
+	if (n > 0)
+		return buf[n - 1];
+	return n == 0 ? 0 : WORD_KICK;
+}
+
+/* Returns the last word before relayd was gone. */
+static char watch(int fd, pid_t parent)
 {
 	struct pollfd pfd = {.fd = fd, .events = POLLIN};
+	char word, last = WORD_KICK;
 	unsigned int silent = 0;
-	char buf[64];
-	ssize_t n;
 
-	while (silent < SILENCE_MAX) {
+	for (;;) {
 		if (poll(&pfd, 1, SILENCE_MS) == 0) {
-			silent++;
+			/* its number can't be another's: it has not been waited
+			 * for, or our parent is not it any more */
+			if (++silent >= SILENCE_MAX && getppid() == parent)
+				kill(parent, SIGKILL);
 			continue;
 		}
-		n = read(fd, buf, sizeof(buf));
-		if (n == 0)
-			_exit(0); /* relayd is gone */
-		if (n > 0)
-			silent = 0;
-	}
-	/* its number can't be another's: it has not been waited for, or our
-	 * parent is not it any more */
-	if (getppid() == parent)
-		kill(parent, SIGKILL);
-	_exit(1);
-}
-
-static void kick_timer(struct frr_event *ev)
-{
-	relay_watchdog_kick();
-	event_add_timer(watchdog_loop, kick_timer, NULL, KICK_INTERVAL_S,
-			&t_kick);
-}
-
-void relay_watchdog_kick(void)
-{
-	time_t now = monotime(NULL);
-
-	if (watchdog_fd < 0 || now == kicked_at)
-		return;
-	kicked_at = now;
-	if (write(watchdog_fd, ".", 1) < 0 && errno != EAGAIN) {
-		zlog_warn("the watcher of relayd is gone: %s",
-			  safe_strerror(errno));
-		relay_watchdog_stop();
+		word = hear(fd);
+		if (!word)
+			return last;
+		last = word;
+		silent = 0;
 	}
 }
 
-int relay_watchdog_start(struct frr_loop *loop)
+/* Nothing of FRR's event loop may run in here. */
+static void watcher(int fd, pid_t parent) __attribute__((noreturn));
+static void watcher(int fd, pid_t parent)
+{
+	/* from the service manager and others who mean relayd: it decides */
+	static const int ignored[] = {SIGINT,  SIGTERM, SIGHUP, SIGQUIT,
+				      SIGUSR1, SIGUSR2, SIGPIPE};
+	char last;
+
+	for (size_t i = 0; i < array_size(ignored); i++)
+		signal(ignored[i], SIG_IGN);
+	/* and what a terminal sends to relayd's group */
+	setsid();
+	prctl(PR_SET_NAME, "relayd-watch");
+	if (dup2(fd, 0) < 0)
+		_exit(1);
+	watchdog_fd = -1;
+	relay_undertaker_prepare();
+
+	last = watch(0, parent);
+	if (last == WORD_CLEAN)
+		_exit(0);
+	relay_undertaker_run(undo_dir, undo_after, last == WORD_PLANNED);
+}
+
+/* -------- relayd -------- */
+
+static int start_watcher(void)
 {
 	pid_t parent = getpid(), pid;
 	int fds[2];
 
+	forked_at = monotime(NULL);
 	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
 		return -errno;
 	pid = fork();
@@ -82,30 +112,64 @@ int relay_watchdog_start(struct frr_loop *loop)
 		close(fds[1]);
 		return err;
 	}
-	if (pid == 0) {
-		/* from the terminal or the service manager: relayd decides */
-		signal(SIGINT, SIG_IGN);
-		signal(SIGTERM, SIG_IGN);
-		signal(SIGHUP, SIG_IGN);
-		signal(SIGUSR1, SIG_IGN);
-		prctl(PR_SET_NAME, "relayd-watch");
-		if (dup2(fds[0], 0) < 0)
-			_exit(1);
-		close_range(1, ~0U, 0);
-		watch(0, parent);
-	}
+	if (pid == 0)
+		watcher(fds[0], parent);
 	close(fds[0]);
 	watchdog_fd = fds[1];
-	watchdog_loop = loop;
-	/* a watcher that ends must not leave a zombie, nor end relayd */
-	signal(SIGCHLD, SIG_IGN);
-	kick_timer(NULL);
+	tunnel_lock_mark();
 	return 0;
 }
 
-void relay_watchdog_stop(void)
+static void kick_timer(struct frr_event *ev)
+{
+	if (watchdog_fd < 0 &&
+	    monotime(NULL) - forked_at >= REPLACE_INTERVAL_S &&
+	    start_watcher() == 0)
+		zlog_notice("relayd has another watcher");
+	relay_watchdog_kick();
+	event_add_timer(watchdog_loop, kick_timer, NULL, KICK_INTERVAL_S,
+			&t_kick);
+}
+
+static void say(char word)
+{
+	if (write(watchdog_fd, &word, 1) == 1 || errno == EAGAIN)
+		return;
+	zlog_warn("the watcher of relayd is gone: %s", safe_strerror(errno));
+	close(watchdog_fd);
+	watchdog_fd = -1;
+}
+
+void relay_watchdog_kick(void)
+{
+	time_t now = monotime(NULL);
+
+	if (watchdog_fd < 0 || now == kicked_at)
+		return;
+	kicked_at = now;
+	say(WORD_KICK);
+}
+
+int relay_watchdog_start(struct frr_loop *loop, const char *vty_dir,
+			 unsigned int undo_after_s)
+{
+	int ret;
+
+	watchdog_loop = loop;
+	undo_dir = vty_dir;
+	undo_after = undo_after_s;
+	/* a watcher that ends must not leave a zombie, nor end relayd */
+	signal(SIGCHLD, SIG_IGN);
+	ret = start_watcher();
+	kick_timer(NULL);
+	return ret;
+}
+
+void relay_watchdog_stop(enum relay_end end)
 {
 	EVENT_OFF(t_kick);
+	if (watchdog_fd >= 0 && end != RELAY_END_LEFTOVERS)
+		say(end == RELAY_END_CLEAN ? WORD_CLEAN : WORD_PLANNED);
 	if (watchdog_fd >= 0)
 		close(watchdog_fd);
 	watchdog_fd = -1;

@@ -15,13 +15,13 @@
 #include "relay_debug.h"
 #include "relay_memory.h"
 #include "relay_time.h"
-#include "relay_watchdog.h"
 #include "selftest.h"
 #include "selftest_6to4.h"
 #include "tunnel_attach.h"
 #include "tunnel_bpf.h"
 #include "tunnel_journal.h"
 #include "tunnel_kernel.h"
+#include "tunnel_lock.h"
 
 DEFINE_MTYPE_STATIC(RELAYD, TUNNEL, "Relay tunnel");
 DEFINE_MTYPE_STATIC(RELAYD, TUNNEL_LIST, "Relay tunnel parameters");
@@ -244,7 +244,7 @@ static void tunnel_run(struct tunnel *tun, bool retry)
 	tunnel_notify(tun);
 }
 
-static bool tunnel_any_created(void)
+bool tunnel_any_created(void)
 {
 	struct tunnel *tun;
 
@@ -460,6 +460,11 @@ bool tunnel_ifname_foreign(const char *ifname)
 
 /* -------- start and stop of the daemon -------- */
 
+bool tunnel_floor_open(void)
+{
+	return init_error == 0;
+}
+
 static int init_step(int ret, const char *what)
 {
 	if (ret < 0) {
@@ -484,11 +489,9 @@ static bool journal_has_programs(void)
 	return false;
 }
 
-int tunnel_init(struct frr_loop *loop, struct zebra_privs_t *privs,
-		const char *vty_dir)
+/* What tunnel_sweep() needs, in relayd as in its undertaker. */
+static int floor_open(const char *vty_dir)
 {
-	tunnel_loop = loop;
-	tunnel_privs = privs;
 	init_error =
 		init_step(tunnel_journal_open(vty_dir), "the journal relayd.state beside the vty socket");
 	if (init_error < 0)
@@ -501,104 +504,52 @@ int tunnel_init(struct frr_loop *loop, struct zebra_privs_t *privs,
 		return init_error;
 	if (journal_has_programs())
 		tunnel_bpf_hold_back();
-	/* both are reported where they are missed, see tunnel_sit.c */
+	/* reported where it is missed, see tunnel_sit.c */
 	tunnel_nft_init();
+	return 0;
+}
+
+/* remove_tables: no relay is left that could use them. Returns how much is
+ * left on file. */
+static size_t floor_close(bool remove_tables)
+{
+	size_t left;
+
+	tunnel_bpf_fini();
+	tunnel_nft_fini(remove_tables);
+	tunnel_monitor_fini();
+	tunnel_netlink_fini();
+	left = tunnel_journal_count();
+	tunnel_journal_close();
+	init_error = -ENOTCONN;
+	return left;
+}
+
+int tunnel_init(struct frr_loop *loop, struct zebra_privs_t *privs,
+		const char *vty_dir)
+{
+	int ret;
+
+	tunnel_loop = loop;
+	tunnel_privs = privs;
+	init_error =
+		init_step(tunnel_lock_take(vty_dir), "the lock relayd.lock beside the vty socket");
+	if (init_error < 0)
+		return init_error;
+	ret = floor_open(vty_dir);
+	if (ret < 0)
+		return ret;
+	/* reported where it is missed, see selftest.c */
 	init_step(selftest_6to4_init(), "self-test sockets");
 	event_add_timer(tunnel_loop, tunnel_tick, NULL, CHECK_INTERVAL_S,
 			&t_tick);
 	return 0;
 }
 
-/* An interface of a former run that no relay has taken over. */
-static int sweep_interface(const struct journal_entry *ent)
-{
-	struct kern_link *link = NULL, *next;
-	char alias[64], owner[IFNAMSIZ] = "", stage[16] = "";
-	int ret = 0;
-
-	if (sscanf(ent->value, "%15s %15s", owner, stage) != 2)
-		return 0;
-	snprintf(alias, sizeof(alias), TUNNEL_ALIAS_PREFIX "%s", owner);
-	for (link = kern_link_next(NULL); link; link = next) {
-		next = kern_link_next(link);
-		if (strcmp(link->alias, alias) != 0 &&
-		    !(strcmp(stage, "creating") == 0 && !link->alias[0] &&
-		      (strcmp(link->kind, "sit") == 0 ||
-		       strcmp(link->kind, "tun") == 0) &&
-		      strcmp(link->pub.name, ent->key) == 0))
-			continue;
-		/* renamed, or taken over under another name: not left over */
-		if (strcmp(link->pub.name, ent->key) != 0 &&
-		    tunnel_journal_find(JOURNAL_INTERFACE, link->pub.name))
-			continue;
-		ret = kern_link_del(link->pub.ifindex);
-		if (ret < 0)
-			zlog_err(
-				"interface %s of a former run can't be removed: %s",
-				link->pub.name, safe_strerror(-ret));
-		else
-			zlog_info("interface %s of a former run removed",
-				  link->pub.name);
-	}
-	return ret;
-}
-
-void tunnel_sweep(void)
-{
-	struct journal_entry *ent, *next;
-
-	if (init_error < 0)
-		return;
-	/* so that what is still needed is known as such */
-	tunnel_bpf_sweep();
-	tunnel_transit_update(tunnel_any_created());
-	for (ent = tunnel_journal_first(); ent; ent = next) {
-		char key[JOURNAL_KEY_LEN];
-
-		next = tunnel_journal_next(ent);
-		if (ent->adopted)
-			continue;
-		strlcpy(key, ent->key, sizeof(key));
-		relay_watchdog_kick();
-		switch (ent->kind) {
-		case JOURNAL_INTERFACE:
-			/* what can't be removed now is for the next run */
-			if (sweep_interface(ent) == 0)
-				tunnel_journal_del(JOURNAL_INTERFACE, key);
-			break;
-		case JOURNAL_ADDRESS:
-			/* on a relay's interface, which is gone or swept */
-			tunnel_journal_del(JOURNAL_ADDRESS, key);
-			break;
-		case JOURNAL_SYSCTL:
-			tunnel_sysctl_release(key);
-			break;
-		case JOURNAL_ROUTE:
-			tunnel_keep_sweep(key);
-			break;
-		case JOURNAL_TC:
-		case JOURNAL_XDP:
-			tunnel_attach_sweep(key);
-			break;
-		case JOURNAL_RELAY:
-		case JOURNAL_RESTART:
-			tunnel_journal_del(ent->kind, key);
-			break;
-		case JOURNAL_TABLE:
-		case JOURNAL_KINDS:
-			break; /* tunnel_nft_sweep() */
-		}
-	}
-	tunnel_nft_sweep();
-	tunnel_monitor_poll();
-}
-
-void tunnel_fini(void)
+static void leave_tunnels(void)
 {
 	struct tunnel *tun;
-	bool none = tunnels_count(tunnels) == 0;
 
-	/* what is left here stays in the kernel for the next run */
 	while ((tun = tunnels_pop(tunnels))) {
 		EVENT_OFF(tun->t_retry);
 		EVENT_OFF(tun->t_notify);
@@ -611,9 +562,28 @@ void tunnel_fini(void)
 	EVENT_OFF(t_tick);
 	EVENT_OFF(t_transit);
 	selftest_6to4_fini();
-	tunnel_bpf_fini();
-	tunnel_nft_fini(none);
-	tunnel_monitor_fini();
-	tunnel_netlink_fini();
-	tunnel_journal_close();
+}
+
+size_t tunnel_fini(void)
+{
+	bool none = tunnels_count(tunnels) == 0;
+
+	/* what is left here stays in the kernel for the next run */
+	leave_tunnels();
+	return floor_close(none);
+}
+
+void tunnel_forget(void)
+{
+	leave_tunnels();
+	floor_close(false);
+	tunnel_lock_drop();
+}
+
+size_t tunnel_undo(struct frr_loop *loop, const char *vty_dir)
+{
+	tunnel_loop = loop;
+	if (floor_open(vty_dir) == 0)
+		tunnel_sweep();
+	return floor_close(true);
 }

@@ -202,9 +202,10 @@ struct tunnel {
 };
 
 /*
- * tunnel_init(): opens netlink sockets, reads the journal of a former run
- * (FILE under vty_dir) and starts the link monitor. privs: relayd's privileges,
- * raised only around calls that need them. Returns 0 or -errno.
+ * tunnel_init(): waits for the lock (tunnel_lock.h), opens netlink sockets,
+ * reads the journal of a former run (FILE under vty_dir) and starts the link
+ * monitor. privs: relayd's privileges, raised only around calls that need them.
+ * Returns 0 or -errno.
  */
 struct zebra_privs_t;
 int tunnel_init(struct frr_loop *loop, struct zebra_privs_t *privs,
@@ -216,7 +217,15 @@ const char *tunnel_init_failed(void);
  * and no tunnel has adopted is taken away.
  */
 void tunnel_sweep(void);
-void tunnel_fini(void);
+/* Returns how much is left in the kernel and on file, for the next run. */
+size_t tunnel_fini(void);
+
+/* In a forked process whose descriptors of relayd's are closed: lets go of all
+ * that tunnel_init() and the tunnels have made, without a word to the kernel. */
+void tunnel_forget(void);
+/* In that process, with a loop of its own and the lock taken: undoes all that
+ * is on file. Returns how much could not be undone. */
+size_t tunnel_undo(struct frr_loop *loop, const char *vty_dir);
 
 /*
  * tunnel_new() copies params. Nothing is touched in the kernel until

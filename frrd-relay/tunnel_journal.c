@@ -288,6 +288,11 @@ void tunnel_journal_del(enum journal_kind kind, const char *key)
 		zlog_err("%s: %s", journal_path, safe_strerror(-ret));
 }
 
+size_t tunnel_journal_count(void)
+{
+	return journal_tree_count(journal_head);
+}
+
 struct journal_entry *tunnel_journal_first(void)
 {
 	return journal_tree_first(journal_head);

@@ -55,6 +55,8 @@ void tunnel_journal_del(enum journal_kind kind, const char *key);
 
 struct journal_entry *tunnel_journal_find(enum journal_kind kind,
 					  const char *key);
+/* Entries on file. */
+size_t tunnel_journal_count(void);
 /* Walk; the entry handed out may be deleted before the next call. */
 struct journal_entry *tunnel_journal_first(void);
 struct journal_entry *tunnel_journal_next(struct journal_entry *ent);

@@ -293,5 +293,8 @@ int tunnel_fail(struct tunnel *tun, int err, const char *fmt, ...)
 /* Schedules `changed` if status differs from what was told last. */
 void tunnel_notify(struct tunnel *tun);
 struct tunnel *tunnel_next(struct tunnel *tun); /* NULL: first */
+bool tunnel_any_created(void);
+/* The journal is read and the kernel can be asked. */
+bool tunnel_floor_open(void);
 
 #endif /* _RELAY_TUNNEL_KERNEL_H */

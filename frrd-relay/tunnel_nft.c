@@ -562,6 +562,7 @@ void tunnel_nft_fini(bool remove_table)
 		XFREE(MTYPE_NFT_ENTRY, ent);
 	if (remove_table && table_present)
 		nft_apply(NULL);
+	table_present = hold_back = false;
 	if (ctx)
 		nft_ctx_free(ctx);
 	ctx = NULL;

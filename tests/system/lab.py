@@ -371,6 +371,8 @@ class Router:
         self.dir.mkdir()
         shutil.chown(self.dir, "frr", "frr")
         self.procs = {}
+        # a test that kills relayd starts the next one in its own time
+        self.undo_after = 60
         for file in ("vtysh.conf", "frr.conf"):
             (self.dir / file).write_text("")
             shutil.chown(self.dir / file, "frr", "frr")
@@ -379,10 +381,16 @@ class Router:
 
     def start(self, daemon, *args, config="", program=None, wait=True, wrap=()):
         """Starts a daemon and waits for its vty."""
+        if daemon == "relayd" and self.undo_after is not None and "--undo-after" not in args:
+            args += ("--undo-after", self.undo_after)
         program = program or (RELAYD if daemon == "relayd" else FRR / daemon)
         conf = self.dir / f"{daemon}.conf"
         conf.write_text(config)
-        shutil.chown(conf, "frr", "frr")
+        # a daemon opens the file of --log before it is user frr, and may have to again
+        log = self.dir / f"{daemon}.log"
+        log.touch()
+        for path in (conf, log):
+            shutil.chown(path, "frr", "frr")
         socket_path = self.dir / f"{daemon}.vty"
         with contextlib.suppress(FileNotFoundError):
             socket_path.unlink()

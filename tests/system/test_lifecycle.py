@@ -74,7 +74,8 @@ def test_killed_at_random_points(net):
     config = "\n".join(["relay r", *BASIC, "tunnel transmit-source 192.88.99.3",
                         "ipv6 address 2002:c058:6301::1/128", "no shutdown", "exit"])
     for turn in range(int(os.environ.get("RELAY_KILLS", "12"))):
-        net.relay.start("relayd", config=rng.choice(["", config]), wait=False)
+        # at once, while the next one starts, never
+        net.relay.start("relayd", "--undo-after", rng.choice([0, 1, 60]), config=rng.choice(["", config]), wait=False)
         if rng.random() < 0.5:
             wait_for(lambda: net.relay.ask("relayd", "show relay json"), 30, "relayd answers")
             net.relay.configure("relay r", *config.splitlines()[1:-1], check=False)

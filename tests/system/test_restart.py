@@ -263,7 +263,7 @@ def test_planned_restart_with_the_integrated_file(planned):
 
 @pytest.mark.sit
 def test_nobody_comes_back(planned):
-    """The routes are gone when the time is over; what they pointed to stays for the next relayd."""
+    """The routes are gone when the time is over; what they pointed to goes later, see test_undertaker.py."""
     planned.relay.configure("relay graceful-restart 4")
     with BgpSniffer(planned.net, "rl") as wire:
         config = stop_planned(planned)
