@@ -302,3 +302,15 @@ struct journal_entry *tunnel_journal_next(struct journal_entry *ent)
 {
 	return journal_tree_next(journal_head, ent);
 }
+
+struct journal_entry *tunnel_journal_after(enum journal_kind kind,
+					   const char *key)
+{
+	struct journal_entry ref = {.kind = kind}, *ent;
+
+	strlcpy(ref.key, key, sizeof(ref.key));
+	ent = journal_tree_find_gteq(journal_head, &ref);
+	return ent && journal_cmp(ent, &ref) == 0
+		       ? journal_tree_next(journal_head, ent)
+		       : ent;
+}

@@ -60,6 +60,9 @@ size_t tunnel_journal_count(void);
 /* Walk; the entry handed out may be deleted before the next call. */
 struct journal_entry *tunnel_journal_first(void);
 struct journal_entry *tunnel_journal_next(struct journal_entry *ent);
+/* The one behind kind and key, whatever has been deleted in between. */
+struct journal_entry *tunnel_journal_after(enum journal_kind kind,
+					   const char *key);
 
 /*
  * Pure: one line of the file, without its newline. True when it is well formed;

@@ -49,22 +49,24 @@ static int sweep_interface(const struct journal_entry *ent)
 
 void tunnel_sweep(void)
 {
-	struct journal_entry *ent, *next;
+	char key[JOURNAL_KEY_LEN] = "";
+	struct journal_entry *ent;
+	enum journal_kind kind;
 
 	if (!tunnel_floor_open())
 		return;
 	/* so that what is still needed is known as such */
 	tunnel_bpf_sweep();
 	tunnel_transit_update(tunnel_any_created());
-	for (ent = tunnel_journal_first(); ent; ent = next) {
-		char key[JOURNAL_KEY_LEN];
-
-		next = tunnel_journal_next(ent);
+	/* one kind's undoing may take entries of another along */
+	for (ent = tunnel_journal_first(); ent;
+	     ent = tunnel_journal_after(kind, key)) {
+		kind = ent->kind;
+		strlcpy(key, ent->key, sizeof(key));
 		if (ent->adopted)
 			continue;
-		strlcpy(key, ent->key, sizeof(key));
 		relay_watchdog_kick();
-		switch (ent->kind) {
+		switch (kind) {
 		case JOURNAL_INTERFACE:
 			/* what can't be removed now is for the next run */
 			if (sweep_interface(ent) == 0)
@@ -86,7 +88,7 @@ void tunnel_sweep(void)
 			break;
 		case JOURNAL_RELAY:
 		case JOURNAL_RESTART:
-			tunnel_journal_del(ent->kind, key);
+			tunnel_journal_del(kind, key);
 			break;
 		case JOURNAL_TABLE:
 		case JOURNAL_KINDS:
