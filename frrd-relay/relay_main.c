@@ -57,6 +57,8 @@ static struct zebra_privs_t relay_privs = {
 
 static struct frr_loop *relay_main_loop;
 static struct frr_daemon_info relayd_di;
+static const char *vty_dir;
+static unsigned int undo_after_s = RELAY_UNDO_AFTER_S;
 
 /*
  * What a former run left and nothing has adopted goes once the configuration is
@@ -95,6 +97,12 @@ static int on_config_read(struct frr_loop *loop)
 
 	sweep_soon(configured ? 0 : RELAY_SWEEP_S);
 	return 0;
+}
+
+/* In the watcher. */
+static void relayd_gone(bool planned)
+{
+	relay_undertaker_run(vty_dir, undo_after_s, planned);
 }
 
 static void relay_exit(void)
@@ -208,8 +216,6 @@ static void drop_unknown_caps(void)
 
 int main(int argc, char **argv)
 {
-	unsigned int undo_after_s = RELAY_UNDO_AFTER_S;
-	const char *vty_dir;
 	char err[160];
 	int opt, ret;
 
@@ -269,7 +275,8 @@ int main(int argc, char **argv)
 	hook_register(frr_config_post, on_config_read);
 
 	frr_config_fork();
-	ret = relay_watchdog_start(relay_main_loop, vty_dir, undo_after_s);
+	ret = relay_watchdog_start(relay_main_loop, relay_undertaker_prepare,
+				   relayd_gone);
 	if (ret < 0)
 		zlog_warn("nobody watches relayd, routes of a hung one and what a dead one has left stay: %s",
 			  safe_strerror(-ret));

@@ -8,7 +8,6 @@
 #include "log.h"
 #include "monotime.h"
 
-#include "relay_undertaker.h"
 #include "relay_watchdog.h"
 #include "tunnel_lock.h"
 
@@ -29,8 +28,8 @@ static struct frr_loop *watchdog_loop;
 static struct frr_event *t_kick;
 static int watchdog_fd = -1;
 static time_t kicked_at, forked_at;
-static const char *undo_dir;
-static unsigned int undo_after;
+static void (*watcher_forked)(void);
+static void (*relayd_gone)(bool planned);
 
 /* -------- the watcher's life -------- */
 
@@ -86,12 +85,12 @@ static void watcher(int fd, pid_t parent)
 	if (dup2(fd, 0) < 0)
 		_exit(1);
 	watchdog_fd = -1;
-	relay_undertaker_prepare();
+	watcher_forked();
 
 	last = watch(0, parent);
-	if (last == WORD_CLEAN)
-		_exit(0);
-	relay_undertaker_run(undo_dir, undo_after, last == WORD_PLANNED);
+	if (last != WORD_CLEAN)
+		relayd_gone(last == WORD_PLANNED);
+	_exit(0);
 }
 
 /* -------- relayd -------- */
@@ -150,14 +149,14 @@ void relay_watchdog_kick(void)
 	say(WORD_KICK);
 }
 
-int relay_watchdog_start(struct frr_loop *loop, const char *vty_dir,
-			 unsigned int undo_after_s)
+int relay_watchdog_start(struct frr_loop *loop, void (*forked)(void),
+			 void (*gone)(bool planned))
 {
 	int ret;
 
 	watchdog_loop = loop;
-	undo_dir = vty_dir;
-	undo_after = undo_after_s;
+	watcher_forked = forked;
+	relayd_gone = gone;
 	/* a watcher that ends must not leave a zombie, nor end relayd */
 	signal(SIGCHLD, SIG_IGN);
 	ret = start_watcher();

@@ -14,13 +14,14 @@
 /*
  * Forks the watcher: a process that holds nothing but the end of a pipe, so it
  * can't keep a session with zebra, an interface or a route up. It kills relayd
- * after 6 to 8 s without a word from the main thread. When relayd has gone it
- * is the undertaker (relay_undertaker.h), which waits undo_after_s seconds for
- * another one in vty_dir (not copied). Call after daemonizing. Returns 0 or
- * -errno; a watcher that is killed is replaced.
+ * after 6 to 8 s without a word from the main thread. In the watcher, forked()
+ * is called first of all, with its end of the pipe as descriptor 0, and gone()
+ * when relayd is no more, unless it has left nothing; gone() must not return.
+ * Call after daemonizing. Returns 0 or -errno; a watcher that is killed is
+ * replaced.
  */
-int relay_watchdog_start(struct frr_loop *loop, const char *vty_dir,
-			 unsigned int undo_after_s);
+int relay_watchdog_start(struct frr_loop *loop, void (*forked)(void),
+			 void (*gone)(bool planned));
 /* A word from the main thread; long work says so for each object it does. */
 void relay_watchdog_kick(void);
 
