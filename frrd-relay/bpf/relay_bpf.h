@@ -68,7 +68,7 @@ enum relay_bpf_way {
 struct relay_bpf_relay {
 	__be32 source;
 	__be32 transmit_source;
-	__u32 ifindex; /* of its interface */
+	__u32 ifindex; /* of its interface; 0: the place is free */
 	__u32 mtu;     /* of the inner packet, octets */
 	__u32 flags;   /* RELAY_BPF_4TO6, ... */
 	__u8 ttl;      /* of the outer packet */

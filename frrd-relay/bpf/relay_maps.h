@@ -75,13 +75,24 @@ struct relay_check_ctx {
 	bool unfiltered; /* a probe: its addresses are nobody's */
 };
 
+/* The relay at a place; NULL: none, any more. */
+static __always_inline const struct relay_bpf_relay *
+relay_at(const __u32 *place)
+{
+	const struct relay_bpf_relay *relay =
+		bpf_map_lookup_elem(&relays, place);
+
+	return relay && relay->ifindex ? relay : NULL;
+}
+
+/* found: what a map has said of its place */
 static __always_inline const struct relay_bpf_relay *
 relay_find(const __u32 *found, struct relay_check_ctx *ctx)
 {
 	if (!found)
 		return NULL;
 	ctx->place = *found;
-	return bpf_map_lookup_elem(&relays, found);
+	return relay_at(found);
 }
 
 static __always_inline enum relay_bpf_verdict

@@ -425,7 +425,7 @@ static __always_inline int decapsulate(struct __sk_buff *skb, __u32 l2,
 		return TC_ACT_UNSPEC;
 	ip6 = data + start;
 	if ((void *)(ip6 + 1) <= end && flow_known(skb, pass, ip6, ip))
-		relay = bpf_map_lookup_elem(&relays, &pass->check.place);
+		relay = relay_at(&pass->check.place);
 	else
 		relay = relay_find(bpf_map_lookup_elem(&by_source, &ip->daddr),
 				   &pass->check);
@@ -521,7 +521,7 @@ static __always_inline int uplink_ipv6(struct __sk_buff *skb, __u32 l2,
 	    !relay_is_6to4(ip6_destination(ip6)))
 		return TC_ACT_UNSPEC;
 	if (flow_known(skb, pass, ip6, NULL)) {
-		relay = bpf_map_lookup_elem(&relays, &pass->check.place);
+		relay = relay_at(&pass->check.place);
 	} else {
 		fib_ask6(&pass->fib, skb->ifindex, ip6, 1);
 		/* the FIB refuses sources that the checks have to see and

@@ -1,435 +1,529 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The 6to4 programs on packets (BPF_PROG_TEST_RUN), in a network namespace with
- * a FIB of its own: an uplink (dummy) with a router, and a relay's interface.
+ * The 6to4 programs on packets: what crosses, octet for octet, and what does
+ * not.
  */
-#define _GNU_SOURCE
-#include <errno.h>
-#include <net/if.h>
-#include <sched.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <arpa/inet.h>
-#include <linux/bpf.h>
 #include <linux/pkt_cls.h>
 
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
-#include <cmocka.h>
+#include "bpf_lab.h"
 
-#include "bpf/relay_bpf.h"
-#include "bpf/sixtofour.skel.h"
-
-#define ETH 14
-#define V4 20
-#define V6 40
-#define PLACE 3
-#define RELAY "192.88.99.1"
-#define HOST "198.51.100.2"
-
-static struct sixtofour_bpf *skel;
-static int ingress_fd, counters_fd;
-static unsigned int uplink, relay_if;
-
-struct packet {
-	uint8_t octets[2048];
-	size_t len;
-};
-
-/* -------- packets -------- */
-
-static void add(struct packet *p, const void *data, size_t len)
-{
-	memcpy(p->octets + p->len, data, len);
-	p->len += len;
-}
-
-static void add_ethernet(struct packet *p, uint16_t protocol)
-{
-	uint8_t eth[ETH] = {
-		2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, protocol >> 8, protocol};
-
-	memset(p, 0, sizeof(*p));
-	add(p, eth, sizeof(eth));
-}
-
-static void add_ipv4(struct packet *p, const char *src, const char *dst,
-		     size_t payload)
-{
-	uint8_t ip[V4] = {
-		0x45, 0, (V4 + payload) >> 8, V4 + payload, 0, 0, 0, 0, 64, 41};
-	uint32_t sum = 0;
-
-	inet_pton(AF_INET, src, ip + 12);
-	inet_pton(AF_INET, dst, ip + 16);
-	for (int i = 0; i < V4; i += 2)
-		sum += ip[i] << 8 | ip[i + 1];
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = ~(sum + (sum >> 16)) & 0xffff;
-	ip[10] = sum >> 8;
-	ip[11] = sum;
-	add(p, ip, sizeof(ip));
-}
-
-static void add_ipv6(struct packet *p, const char *src, const char *dst,
-		     size_t payload, uint8_t hops)
-{
-	uint8_t ip6[V6] = {0x60, 0, 0, 0, payload >> 8, payload, 59, hops};
-	uint8_t data[1500];
-
-	inet_pton(AF_INET6, src, ip6 + 8);
-	inet_pton(AF_INET6, dst, ip6 + 24);
-	add(p, ip6, sizeof(ip6));
-	for (size_t i = 0; i < payload; i++)
-		data[i] = i * 7;
-	add(p, data, payload);
-}
-
-static void in_4to6(struct packet *p, const char *outer, const char *src,
-		    const char *dst, size_t payload)
-{
-	add_ethernet(p, 0x0800);
-	add_ipv4(p, outer, RELAY, V6 + payload);
-	add_ipv6(p, src, dst, payload, 64);
-}
-
-static void in_6to4(struct packet *p, const char *src, const char *dst,
-		    size_t payload)
-{
-	add_ethernet(p, 0x86dd);
-	add_ipv6(p, src, dst, payload, 64);
-}
-
-/* -------- running -------- */
+/* RFC 6040 section 4.2, by outer and inner field; -1: dropped */
+enum { NOT_ECT, ECT_1, ECT_0, CE };
 
 static int run(const struct packet *in, struct packet *out)
 {
-	struct __sk_buff ctx = {.ifindex = uplink, .ingress_ifindex = uplink};
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in->octets,
-		    .data_size_in = in->len, .data_out = out->octets,
-		    .data_size_out = sizeof(out->octets), .ctx_in = &ctx,
-		    .ctx_size_in = sizeof(ctx), .repeat = 1);
-
-	assert_int_equal(bpf_prog_test_run_opts(ingress_fd, &opts), 0);
-	out->len = opts.data_size_out;
-	return opts.retval;
+	return lab_run(lab.skel->progs.uplink_ingress, in, out);
 }
 
-static void sum_counters(struct relay_bpf_counters *sum)
+static void set16(struct packet *p, size_t at, uint16_t value)
 {
-	int cpus = libbpf_num_possible_cpus();
-	struct relay_bpf_counters *all = calloc(cpus, sizeof(*all));
-	uint32_t place = PLACE;
-
-	memset(sum, 0, sizeof(*sum));
-	assert_int_equal(bpf_map_lookup_elem(counters_fd, &place, all), 0);
-	for (int i = 0; i < cpus; i++) {
-		for (int way = 0; way < 2; way++) {
-			sum->ways[way].packets += all[i].ways[way].packets;
-			sum->ways[way].bytes += all[i].ways[way].bytes;
-		}
-		for (int r = 0; r < RELAY_BPF_REASON_END; r++)
-			sum->drops[r] += all[i].drops[r];
-	}
-	free(all);
+	p->octets[at] = value >> 8;
+	p->octets[at + 1] = value;
 }
 
-/* -------- tests -------- */
+/* The identification of an encapsulated packet, which is made 0. */
+static int take_identification(struct packet *p)
+{
+	int id = p->octets[ETH + 4] << 8 | p->octets[ETH + 5];
+	uint8_t *sum = p->octets + ETH + 10;
+	uint8_t was[2] = {sum[0], sum[1]};
+
+	packet_checksum(p);
+	assert_memory_equal(sum, was, 2);
+	set16(p, ETH + 4, 0);
+	packet_checksum(p);
+	return id;
+}
+
+/* out is what `in`, a 4to6 packet, is to become. */
+static void assert_decapsulated(const struct packet *in,
+				const struct packet *out)
+{
+	struct packet want;
+
+	packet_ethernet(&want, 0x86dd);
+	memcpy(want.octets, LAB_ROUTER_MAC LAB_UPLINK_MAC, 12);
+	packet_add(&want, in->octets + ETH + V4, in->len - ETH - V4);
+	want.octets[ETH + 7]--;
+	assert_int_equal(out->len, want.len);
+	assert_memory_equal(out->octets, want.octets, want.len);
+}
+
+/* The same of a 6to4 packet for dst; returns the identification. */
+static int assert_encapsulated(const struct packet *in,
+			       const struct packet *got, const char *dst)
+{
+	struct packet want, out = *got;
+	int id = take_identification(&out);
+
+	packet_ethernet(&want, 0x0800);
+	memcpy(want.octets, LAB_ROUTER_MAC LAB_UPLINK_MAC, 12);
+	packet_ipv4(&want, LAB_TRANSMIT, dst, in->len - ETH);
+	want.octets[ETH + 1] = in->octets[ETH] << 4 | in->octets[ETH + 1] >> 4;
+	want.octets[ETH + 8] = lab.relay.ttl;
+	packet_checksum(&want);
+	packet_add(&want, in->octets + ETH, in->len - ETH);
+	want.octets[ETH + V4 + 7]--;
+	assert_int_equal(out.len, want.len);
+	assert_memory_equal(out.octets, want.octets, want.len);
+	return id;
+}
+
+static void assert_counted(int way, uint64_t packets, uint64_t bytes)
+{
+	struct relay_bpf_counters counted;
+
+	lab_counted(&counted);
+	assert_int_equal(counted.ways[way].packets, packets);
+	assert_int_equal(counted.ways[way].bytes, bytes);
+	assert_int_equal(counted.ways[!way].packets, 0);
+	for (int i = 0; i < RELAY_BPF_REASON_END; i++)
+		assert_int_equal(counted.drops[i], 0);
+}
+
+/* -------- what crosses -------- */
+
+static const size_t payloads[] = {0,  1,   2,	5,   6,	   7,	 20,
+				  59, 100, 576, 999, 1240, 1439, 1440};
 
 static void test_decapsulate(void **state)
 {
-	struct relay_bpf_counters before, after;
-	struct packet in, out, want;
+	struct packet in, out;
 
-	sum_counters(&before);
-	in_4to6(&in, HOST, "2002:c633:6402::2", "2001:db8:6::6", 100);
-	assert_int_equal(run(&in, &out), TC_ACT_REDIRECT);
-	add_ethernet(&want, 0x86dd);
-	add_ipv6(&want, "2002:c633:6402::2", "2001:db8:6::6", 100, 63);
-	assert_int_equal(out.len, want.len);
-	assert_memory_equal(out.octets + 12, want.octets + 12, want.len - 12);
-	/* the neighbour's address, and the uplink's */
-	assert_memory_equal(out.octets, "\x02\xaa\0\0\0\x01", 6);
-	sum_counters(&after);
-	assert_int_equal(after.ways[0].packets - before.ways[0].packets, 1);
-	assert_int_equal(after.ways[0].bytes - before.ways[0].bytes, V6 + 100);
+	for (size_t i = 0; i < sizeof(payloads) / sizeof(*payloads); i++) {
+		packet_4to6(&in, payloads[i]);
+		assert_int_equal(run(&in, &out), TC_ACT_REDIRECT);
+		assert_decapsulated(&in, &out);
+		assert_counted(RELAY_BPF_WAY_4TO6, 1, V6 + payloads[i]);
+	}
 }
 
 static void test_encapsulate(void **state)
 {
-	struct relay_bpf_counters before, after;
-	struct packet in, out, want;
+	int id, before = -1;
+	struct packet in, out;
 
-	sum_counters(&before);
-	in_6to4(&in, "2001:db8:6::6", "2002:c633:6402::2", 100);
-	assert_int_equal(run(&in, &out), TC_ACT_REDIRECT);
-	add_ethernet(&want, 0x0800);
-	add_ipv4(&want, RELAY, HOST, V6 + 100);
-	add_ipv6(&want, "2001:db8:6::6", "2002:c633:6402::2", 100, 63);
-	assert_int_equal(out.len, want.len);
-	/* identification, and with it the checksum */
-	memset(out.octets + ETH + 4, 0, 2);
-	memset(want.octets + ETH + 4, 0, 2);
-	memset(out.octets + ETH + 10, 0, 2);
-	memset(want.octets + ETH + 10, 0, 2);
-	assert_memory_equal(out.octets + 12, want.octets + 12, want.len - 12);
-	assert_memory_equal(out.octets, "\x02\xaa\0\0\0\x01", 6);
-	sum_counters(&after);
-	assert_int_equal(after.ways[1].packets - before.ways[1].packets, 1);
-	assert_int_equal(after.ways[1].bytes - before.ways[1].bytes, V6 + 100);
-}
-
-/* RFC 3964 sections 5.1 and 5.2 */
-static void test_checks(void **state)
-{
-	static const struct {
-		const char *outer; /* NULL: 6to4 */
-		const char *src, *dst;
-		int verdict;
-		int reason;
-	} cases[] = {
-		{HOST, "2002:c633:6402::2", "2001:db8:6::6", TC_ACT_REDIRECT},
-		{HOST, "2001:db8:9::1", "2002:c058:6301::1", TC_ACT_UNSPEC},
-		{HOST, "2002:c633:6403::2", "2001:db8:6::6", TC_ACT_SHOT,
-		 RELAY_BPF_DROP_SOURCE_SPOOFED},
-		{HOST, "2001:db8:9::1", "2001:db8:6::6", TC_ACT_SHOT,
-		 RELAY_BPF_DROP_NOT_6TO4},
-		{HOST, "2002:c633:6402::2", "2002:c633:6404::1", TC_ACT_SHOT,
-		 RELAY_BPF_DROP_DESTINATION_FOREIGN},
-		{"10.1.2.3", "2002:a01:203::2", "2001:db8:6::6", TC_ACT_SHOT,
-		 RELAY_BPF_DROP_OUTER_SOURCE},
-		{HOST, "2002:c633:6402::2", "fe80::1", TC_ACT_SHOT,
-		 RELAY_BPF_DROP_DESTINATION},
-		{HOST, "2002:c633:6402::2", "ff02::1", TC_ACT_SHOT,
-		 RELAY_BPF_DROP_DESTINATION},
-		{NULL, "2001:db8:6::6", "2002:a01:203::2", TC_ACT_SHOT,
-		 RELAY_BPF_DROP_DESTINATION},
-		{NULL, "2001:db8:6::6", "2002:c058:6301::1", TC_ACT_SHOT,
-		 RELAY_BPF_DROP_DESTINATION_OWN},
-		{NULL, "fe80::1", "2002:c633:6402::2", TC_ACT_SHOT,
-		 RELAY_BPF_DROP_SOURCE},
-		{NULL, "2002:a01:203::1", "2002:c633:6402::2", TC_ACT_SHOT,
-		 RELAY_BPF_DROP_SOURCE},
-		{NULL, "2001:db8:6::6", "2001:db8:7::7", TC_ACT_UNSPEC},
-	};
-
-	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct relay_bpf_counters before, after;
-		struct packet in, out;
-		int got;
-
-		if (cases[i].outer)
-			in_4to6(&in, cases[i].outer, cases[i].src, cases[i].dst,
-				8);
-		else
-			in_6to4(&in, cases[i].src, cases[i].dst, 8);
-		sum_counters(&before);
-		got = run(&in, &out);
-		sum_counters(&after);
-		if (got != cases[i].verdict)
-			fail_msg("%s %s > %s: %d, not %d",
-				 cases[i].outer ? cases[i].outer : "-",
-				 cases[i].src, cases[i].dst, got,
-				 cases[i].verdict);
-		for (int r = 0; r < RELAY_BPF_REASON_END; r++)
-			assert_int_equal(after.drops[r] - before.drops[r],
-					 r && r == cases[i].reason);
+	for (size_t i = 0; i < sizeof(payloads) / sizeof(*payloads); i++) {
+		packet_6to4(&in, payloads[i]);
+		assert_int_equal(run(&in, &out), TC_ACT_REDIRECT);
+		id = assert_encapsulated(&in, &out, LAB_HOST);
+		/* DF is clear: RFC 6864 section 4.3 */
+		assert_int_not_equal(id, before);
+		before = id;
+		assert_counted(RELAY_BPF_WAY_6TO4, 1, V6 + payloads[i]);
 	}
 }
 
-/* Cut at each octet: nothing crosses, nothing crashes. */
+/* Identifications to one destination don't come again for long. */
+static void test_identification(void **state)
+{
+	static uint8_t seen[65536];
+	struct packet in, out;
+
+	packet_6to4(&in, 0);
+	for (int i = 0; i < 20000; i++) {
+		assert_int_equal(run(&in, &out), TC_ACT_REDIRECT);
+		assert_int_equal(seen[take_identification(&out)]++, 0);
+	}
+	lab_counted(&(struct relay_bpf_counters){});
+}
+
+static void test_traffic_class(void **state)
+{
+	struct packet in, out;
+
+	for (int class = 0; class < 256; class ++) {
+		packet_6to4(&in, 8);
+		in.octets[ETH] = 0x60 | class >> 4;
+		in.octets[ETH + 1] = class << 4 | 0xa;
+		in.octets[ETH + 2] = 0xbc;
+		in.octets[ETH + 3] = 0xde;
+		assert_int_equal(run(&in, &out), TC_ACT_REDIRECT);
+		assert_encapsulated(&in, &out, LAB_HOST);
+
+		/* the inner DSCP is that of the packet (RFC 2983: uniform
+		 * marking is for the network to want), and its flow label */
+		packet_4to6(&in, 8);
+		in.octets[ETH + 1] = class & 0xfc;
+		packet_checksum(&in);
+		in.octets[ETH + V4 + 1] = 0x0a;
+		assert_int_equal(run(&in, &out), TC_ACT_REDIRECT);
+		assert_decapsulated(&in, &out);
+	}
+	lab_counted(&(struct relay_bpf_counters){});
+}
+
+static void test_ecn(void **state)
+{
+	static const int cases[4][4] = {
+		/* inner     Not-ECT  ECT(1)  ECT(0)  CE */
+		[NOT_ECT] = {NOT_ECT, ECT_1, ECT_0, CE},
+		[ECT_1] = {NOT_ECT, ECT_1, ECT_1, CE},
+		[ECT_0] = {NOT_ECT, ECT_1, ECT_0, CE},
+		[CE] = {-1, CE, CE, CE},
+	};
+	struct packet in, out;
+
+	for (int outer = 0; outer < 4; outer++)
+		for (int inner = 0; inner < 4; inner++) {
+			int want = cases[outer][inner];
+
+			packet_4to6(&in, 8);
+			in.octets[ETH + 1] = 0xb8 | outer;
+			packet_checksum(&in);
+			in.octets[ETH + V4] = 0x65;
+			in.octets[ETH + V4 + 1] = 0x80 | inner << 4 | 0xa;
+			if (want < 0) {
+				assert_int_equal(run(&in, &out), TC_ACT_SHOT);
+				lab_assert_dropped("ecn", RELAY_BPF_DROP_ECN);
+				continue;
+			}
+			assert_int_equal(run(&in, &out), TC_ACT_REDIRECT);
+			lab_assert_dropped("ecn", RELAY_BPF_PASS);
+			in.octets[ETH + V4 + 1] = 0x80 | want << 4 | 0xa;
+			assert_decapsulated(&in, &out);
+		}
+}
+
+static void test_hop_limit(void **state)
+{
+	struct packet in, out;
+
+	for (int hops = 0; hops < 256; hops++) {
+		int want = hops > 1 ? TC_ACT_REDIRECT : TC_ACT_UNSPEC;
+
+		packet_4to6(&in, 8);
+		in.octets[ETH + V4 + 7] = hops;
+		assert_int_equal(run(&in, &out), want);
+		if (want == TC_ACT_REDIRECT)
+			assert_decapsulated(&in, &out);
+		else
+			assert_memory_equal(in.octets, out.octets, in.len);
+		packet_6to4(&in, 8);
+		in.octets[ETH + 7] = hops;
+		lab.relay.ttl = hops ? hops : 64;
+		lab_set_relay();
+		assert_int_equal(run(&in, &out), want);
+		if (want == TC_ACT_REDIRECT)
+			assert_encapsulated(&in, &out, LAB_HOST);
+		else
+			assert_memory_equal(in.octets, out.octets, in.len);
+	}
+	lab.relay.ttl = 64;
+	lab_set_relay();
+	lab_assert_dropped("hop limits", RELAY_BPF_PASS);
+	/* the outer one does not matter: it has arrived */
+	packet_4to6(&in, 8);
+	in.octets[ETH + 8] = 1;
+	packet_checksum(&in);
+	assert_int_equal(run(&in, &out), TC_ACT_REDIRECT);
+	assert_decapsulated(&in, &out);
+	lab_counted(&(struct relay_bpf_counters){});
+}
+
+/* Only hop-by-hop options are a router's business. */
+static void test_next_header(void **state)
+{
+	struct packet in, out;
+
+	for (int next = 0; next < 256; next++) {
+		int want = next ? TC_ACT_REDIRECT : TC_ACT_UNSPEC;
+
+		packet_4to6(&in, 48);
+		in.octets[ETH + V4 + 6] = next;
+		assert_int_equal(run(&in, &out), want);
+		if (next)
+			assert_decapsulated(&in, &out);
+		packet_6to4(&in, 48);
+		in.octets[ETH + 6] = next;
+		assert_int_equal(run(&in, &out), want);
+		if (next)
+			assert_encapsulated(&in, &out, LAB_HOST);
+	}
+	lab_assert_dropped("next headers", RELAY_BPF_PASS);
+}
+
+/* -------- lengths -------- */
+
+/* Cut at each octet: nothing crosses, and what is a relay's is counted. */
 static void test_truncated(void **state)
 {
 	struct packet whole, in, out;
 
-	in_4to6(&whole, HOST, "2002:c633:6402::2", "2001:db8:6::6", 64);
+	/* the kernel gives no program less than an IP header */
+	packet_4to6(&whole, 64);
+	for (size_t len = ETH + V4; len < whole.len; len++) {
+		in = whole;
+		in.len = len;
+		assert_int_equal(run(&in, &out), TC_ACT_SHOT);
+		lab_assert_dropped("4to6, cut", RELAY_BPF_DROP_MALFORMED);
+	}
+	packet_6to4(&whole, 64);
 	for (size_t len = ETH + V6; len < whole.len; len++) {
 		in = whole;
 		in.len = len;
-		assert_int_not_equal(run(&in, &out), TC_ACT_REDIRECT);
-	}
-	in_6to4(&whole, "2001:db8:6::6", "2002:c633:6402::2", 64);
-	for (size_t len = ETH + V6; len < whole.len; len++) {
-		in = whole;
-		in.len = len;
-		assert_int_not_equal(run(&in, &out), TC_ACT_REDIRECT);
+		assert_int_equal(run(&in, &out), TC_ACT_SHOT);
+		lab_assert_dropped("6to4, cut", RELAY_BPF_DROP_MALFORMED);
 	}
 }
 
-static void shell(const char *cmd)
+/* Lengths of the headers against the frame's, which has room for them. */
+static void test_lengths(void **state)
 {
-	if (system(cmd) != 0) {
-		fprintf(stderr, "failed: %s\n", cmd);
-		exit(99);
+	static const struct {
+		const char *what;
+		size_t frame;	/* behind Ethernet; 4to6 */
+		uint16_t outer; /* total length */
+		uint16_t inner; /* payload length */
+		bool crosses;
+	} cases[] = {
+		{"as it should be", 160, 160, 100, true},
+		{"padding behind IPv4", 200, 160, 100, true},
+		{"an octet of padding", 161, 160, 100, true},
+		{"more in IPv4 than in IPv6", 160, 160, 90, true},
+		{"both", 200, 160, 90, true},
+		{"no payload", 60, 60, 0, true},
+		{"no payload, padding", 80, 60, 0, true},
+		{"no payload, padding in IPv4", 80, 80, 0, true},
+		{"IPv6 ends behind IPv4", 160, 160, 101, false},
+		{"IPv6 ends behind IPv4, not behind the frame", 200, 160, 101,
+		 false},
+		{"IPv4 ends behind the frame", 160, 161, 100, false},
+		{"IPv4 ends behind the frame, IPv6 too", 160, 161, 101, false},
+		{"IPv6 of the greatest length", 160, 160, 65535, false},
+		{"IPv4 of the greatest length", 160, 65535, 100, false},
+		{"IPv4 without room for IPv6", 160, 59, 100, false},
+		{"IPv4 without payload", 160, 20, 100, false},
+		{"IPv4 shorter than its header", 160, 19, 100, false},
+		{"IPv4 of length 0", 160, 0, 100, false},
+	};
+	struct packet in, out, inner;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		packet_4to6(&in, cases[i].frame - V4 - V6);
+		set16(&in, ETH + 2, cases[i].outer);
+		packet_checksum(&in);
+		set16(&in, ETH + V4 + 4, cases[i].inner);
+		if (!cases[i].crosses) {
+			if (run(&in, &out) != TC_ACT_SHOT)
+				fail_msg("%s: not dropped", cases[i].what);
+			lab_assert_dropped(cases[i].what,
+					   RELAY_BPF_DROP_MALFORMED);
+			continue;
+		}
+		if (run(&in, &out) != TC_ACT_REDIRECT)
+			fail_msg("%s: does not cross", cases[i].what);
+		/* without what does not belong to it */
+		in.len = ETH + V4 + V6 + cases[i].inner;
+		assert_decapsulated(&in, &out);
+		assert_counted(RELAY_BPF_WAY_4TO6, 1, V6 + cases[i].inner);
+
+		packet_6to4(&inner, cases[i].frame - V4 - V6);
+		set16(&inner, ETH + 4, cases[i].inner);
+		assert_int_equal(run(&inner, &out), TC_ACT_REDIRECT);
+		inner.len = ETH + V6 + cases[i].inner;
+		assert_encapsulated(&inner, &out, LAB_HOST);
+		assert_counted(RELAY_BPF_WAY_6TO4, 1, V6 + cases[i].inner);
+	}
+	for (int more = 1; more < 3000; more = more * 3 + 1) {
+		packet_6to4(&inner, 100);
+		set16(&inner, ETH + 4, 100 + more);
+		assert_int_equal(run(&inner, &out), TC_ACT_SHOT);
+		lab_assert_dropped("6to4, longer than its frame",
+				   RELAY_BPF_DROP_MALFORMED);
 	}
 }
 
-/* The same packet at once again: without the FIB, but with all that may differ
- * from packet to packet; until its time is over, or something was changed. */
-static void known_flow(const struct packet *in, size_t hops, const char *del,
-		       const char *add)
+static void test_mtu(void **state)
 {
-	struct packet first, out, last_hop = *in;
-	size_t id = ETH + 4, checksum = ETH + 10;
+	static const uint32_t mtus[] = {1280, 1400, 1480};
+	struct packet in, out;
 
-	skel->data->flow_lifetime_ns = 60 * 1000000000ULL;
-	assert_int_equal(run(in, &first), TC_ACT_REDIRECT);
-	shell(del);
-	assert_int_equal(run(in, &out), TC_ACT_REDIRECT);
-	assert_int_equal(out.len, first.len);
-	if (out.octets[12] == 0x08) {
-		/* each has its own identification */
-		assert_memory_not_equal(out.octets + id, first.octets + id, 2);
-		memcpy(out.octets + id, first.octets + id, 2);
-		memcpy(out.octets + checksum, first.octets + checksum, 2);
+	for (size_t i = 0; i < sizeof(mtus) / sizeof(*mtus); i++) {
+		lab.relay.mtu = mtus[i];
+		lab_set_relay();
+		packet_6to4(&in, mtus[i] - V6);
+		assert_int_equal(run(&in, &out), TC_ACT_REDIRECT);
+		/* the stack tells the sender: Packet Too Big */
+		packet_6to4(&in, mtus[i] - V6 + 1);
+		assert_int_equal(run(&in, &out), TC_ACT_UNSPEC);
+		assert_memory_equal(out.octets, in.octets, in.len);
 	}
-	assert_memory_equal(out.octets, first.octets, first.len);
-	last_hop.octets[hops] = 1;
-	assert_int_equal(run(&last_hop, &out), TC_ACT_UNSPEC);
-	assert_int_equal(run(in, &out), TC_ACT_REDIRECT);
-	/* relayd has changed something */
-	skel->data->flow_generation++;
-	assert_int_equal(run(in, &out), TC_ACT_UNSPEC);
-	shell(add);
-	/* its time is over: nothing of it is kept that long */
-	skel->data->flow_lifetime_ns = 1;
-	assert_int_equal(run(in, &out), TC_ACT_REDIRECT);
-	usleep(20000);
-	shell(del);
-	assert_int_equal(run(in, &out), TC_ACT_UNSPEC);
-	shell(add);
-	skel->data->flow_lifetime_ns = 0;
+	/* too big for the way: the stack fragments, since DF is clear */
+	lab.relay.mtu = 1600;
+	lab_set_relay();
+	packet_6to4(&in, 1481 - V6);
+	assert_int_equal(run(&in, &out), TC_ACT_UNSPEC);
+	packet_6to4(&in, 1480 - V6);
+	assert_int_equal(run(&in, &out), TC_ACT_REDIRECT);
+	lab.relay.mtu = LAB_MTU;
+	lab_set_relay();
+	/* the other way the relay's MTU is no matter, but the uplink's */
+	packet_4to6(&in, 1500 - V6);
+	assert_int_equal(run(&in, &out), TC_ACT_REDIRECT);
+	packet_4to6(&in, 1501 - V6);
+	assert_int_equal(run(&in, &out), TC_ACT_UNSPEC);
+	assert_memory_equal(out.octets, in.octets, in.len);
+	lab_assert_dropped("MTU", RELAY_BPF_PASS);
 }
 
-static void test_known_flows(void **state)
-{
-	struct packet in;
+/* -------- the outer header -------- */
 
-	in_4to6(&in, HOST, "2002:c633:6402::2", "2001:db8:6::6", 100);
-	known_flow(&in, ETH + V4 + 7,
-		   "ip -6 route del default via 2001:db8:1::1",
-		   "ip -6 route add default via 2001:db8:1::1");
-	in_6to4(&in, "2001:db8:6::6", "2002:c633:6402::2", 100);
-	known_flow(&in, ETH + 7, "ip route del default via 203.0.113.1",
-		   "ip route add default via 203.0.113.1");
-	known_flow(&in, ETH + 7, "ip route del 2002::/16 dev relay0",
-		   "ip route add 2002::/16 dev relay0");
-}
-
-/* What fits the MTU of the way is known of a flow, but not each packet. */
-static void test_known_flow_mtu(void **state)
+/* A wrong bit in it: its checksum tells. */
+static void test_outer_bits(void **state)
 {
 	struct packet in, out;
 
-	skel->data->flow_lifetime_ns = 60 * 1000000000ULL;
-	shell("ip -6 route replace default via 2001:db8:1::1 mtu lock 1400");
-	shell("ip route replace default via 203.0.113.1 mtu lock 1420");
-	for (int i = 0; i < 2; i++) {
-		in_4to6(&in, HOST, "2002:c633:6402::2", "2001:db8:6::6",
-			1400 - V6);
-		assert_int_equal(run(&in, &out), TC_ACT_REDIRECT);
-		in_4to6(&in, HOST, "2002:c633:6402::2", "2001:db8:6::6",
-			1401 - V6);
+	for (int bit = 0; bit < V4 * 8; bit++) {
+		int verdict;
+
+		packet_4to6(&in, 40);
+		in.octets[ETH + bit / 8] ^= 0x80 >> bit % 8;
+		verdict = run(&in, &out);
+		/* other protocols, destinations, options and fragments are
+		 * the stack's to find fault with */
+		if (verdict == TC_ACT_UNSPEC)
+			lab_assert_dropped("a bit", RELAY_BPF_PASS);
+		else
+			lab_assert_dropped("a bit", RELAY_BPF_DROP_MALFORMED);
+		assert_int_not_equal(verdict, TC_ACT_REDIRECT);
+		if (bit / 8 != 0 && bit / 8 != 6 && bit / 8 != 7 &&
+		    bit / 8 != 9 && bit / 8 < 16)
+			assert_int_equal(verdict, TC_ACT_SHOT);
+	}
+}
+
+static void test_options_and_fragments(void **state)
+{
+	static const struct {
+		uint16_t fragment;
+		int verdict;
+	} cases[] = {
+		{0x4000, TC_ACT_REDIRECT}, /* DF */
+		{0x8000, TC_ACT_REDIRECT}, /* reserved */
+		{0x2000, TC_ACT_UNSPEC},   /* MF */
+		{0x6000, TC_ACT_UNSPEC},   /* MF and DF */
+		{0x0001, TC_ACT_UNSPEC},   {0x1fff, TC_ACT_UNSPEC},
+		{0x2001, TC_ACT_UNSPEC},
+	};
+	static const uint8_t nops[40] = {[0 ... 38] = 1};
+	struct packet in, out, plain;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		packet_4to6(&in, 40);
+		set16(&in, ETH + 6, cases[i].fragment);
+		packet_checksum(&in);
+		assert_int_equal(run(&in, &out), cases[i].verdict);
+		lab_assert_dropped("fragments", RELAY_BPF_PASS);
+	}
+	for (int words = 1; words <= 10; words++) {
+		packet_4to6(&plain, 40);
+		in.len = 0;
+		packet_add(&in, plain.octets, ETH + V4);
+		packet_add(&in, nops, words * 4);
+		packet_add(&in, plain.octets + ETH + V4, V6 + 40);
+		in.octets[ETH] = 0x45 + words;
+		set16(&in, ETH + 2, in.len - ETH);
+		packet_checksum(&in);
 		assert_int_equal(run(&in, &out), TC_ACT_UNSPEC);
-		in_6to4(&in, "2001:db8:6::6", "2002:c633:6402::2", 1400 - V6);
-		assert_int_equal(run(&in, &out), TC_ACT_REDIRECT);
-		in_6to4(&in, "2001:db8:6::6", "2002:c633:6402::2", 1401 - V6);
+		assert_memory_equal(out.octets, in.octets, in.len);
+		lab_assert_dropped("options", RELAY_BPF_PASS);
+	}
+}
+
+/* -------- what is not the relay's -------- */
+
+static void test_others(void **state)
+{
+	struct packet in, out;
+
+	/* another version inside */
+	for (int version = 0; version < 16; version++) {
+		packet_4to6(&in, 40);
+		in.octets[ETH + V4] = version << 4;
+		assert_int_equal(run(&in, &out),
+				 version == 6 ? TC_ACT_REDIRECT : TC_ACT_SHOT);
+		lab_assert_dropped("version",
+				   version == 6 ? RELAY_BPF_PASS
+						: RELAY_BPF_DROP_MALFORMED);
+		packet_6to4(&in, 40);
+		in.octets[ETH] = version << 4;
+		assert_int_equal(run(&in, &out),
+				 version == 6 ? TC_ACT_REDIRECT : TC_ACT_SHOT);
+		lab_assert_dropped("version",
+				   version == 6 ? RELAY_BPF_PASS
+						: RELAY_BPF_DROP_MALFORMED);
+	}
+	for (int way = 0; way < 2; way++) {
+		const struct packet *p = &in;
+
+		if (way)
+			packet_6to4(&in, 40);
+		else
+			packet_4to6(&in, 40);
+		assert_int_equal(run(p, &out), TC_ACT_REDIRECT);
+		/* another host's frame, everybody's, some people's */
+		memcpy(in.octets, "\x02\0\0\0\0\x77", 6);
+		assert_int_equal(run(p, &out), TC_ACT_UNSPEC);
+		memcpy(in.octets, "\xff\xff\xff\xff\xff\xff", 6);
+		assert_int_equal(run(p, &out), TC_ACT_UNSPEC);
+		memcpy(in.octets, "\x01\0\x5e\0\0\x01", 6);
+		assert_int_equal(run(p, &out), TC_ACT_UNSPEC);
+		memcpy(in.octets, LAB_UPLINK_MAC, 6);
+		/* a tag that the kernel has not taken off */
+		memmove(in.octets + 16, in.octets + 12, in.len - 12);
+		in.len += 4;
+		memcpy(in.octets + 12, "\x81\0\0\x05", 4);
+		assert_int_equal(run(p, &out), TC_ACT_UNSPEC);
+	}
+	/* another relay's: not our source, not our route */
+	packet_ethernet(&in, 0x0800);
+	packet_ipv4(&in, LAB_HOST, "192.88.99.2", V6 + 8);
+	packet_ipv6(&in, LAB_HOST6, LAB_NATIVE, 8);
+	assert_int_equal(run(&in, &out), TC_ACT_UNSPEC);
+	lab_shell("ip -6 route add 2002:c633:6464::/48 via 2001:db8:1::9");
+	packet_ethernet(&in, 0x86dd);
+	packet_ipv6(&in, LAB_NATIVE, "2002:c633:6464::1", 8);
+	assert_int_equal(run(&in, &out), TC_ACT_UNSPEC);
+	packet_ethernet(&in, 0x86dd);
+	packet_ipv6(&in, LAB_NATIVE, "2001:db8:7::7", 8);
+	assert_int_equal(run(&in, &out), TC_ACT_UNSPEC);
+	/* with our source, on its way through */
+	packet_ethernet(&in, 0x0800);
+	packet_ipv4(&in, LAB_SOURCE, "192.0.2.1", V6 + 8);
+	packet_ipv6(&in, LAB_NATIVE, "2002:c000:201::1", 8);
+	assert_int_equal(run(&in, &out), TC_ACT_UNSPEC);
+	/* other protocols to our source */
+	for (int proto = 0; proto < 256; proto++) {
+		packet_4to6(&in, 8);
+		in.octets[ETH + 9] = proto;
+		packet_checksum(&in);
+		assert_int_equal(run(&in, &out),
+				 proto == 41 ? TC_ACT_REDIRECT : TC_ACT_UNSPEC);
+	}
+	lab_assert_dropped("others", RELAY_BPF_PASS);
+}
+
+/* Sources that no router forwards, where no filter takes them. */
+static void test_sources(void **state)
+{
+	static const char *const sources[] = {
+		"::", "::1", "::192.0.2.1", "fe80::1", "febf::1", "ff02::1",
+	};
+	struct packet in, out;
+
+	for (size_t i = 0; i < sizeof(sources) / sizeof(*sources); i++) {
+		packet_ethernet(&in, 0x86dd);
+		packet_ipv6(&in, sources[i], LAB_HOST6, 8);
+		assert_int_equal(run(&in, &out), TC_ACT_UNSPEC);
+		packet_4to6_from(&in, LAB_HOST, sources[i], "2002:c058:6301::1",
+				 8);
 		assert_int_equal(run(&in, &out), TC_ACT_UNSPEC);
 	}
-	shell("ip -6 route replace default via 2001:db8:1::1");
-	shell("ip route replace default via 203.0.113.1");
-	skel->data->flow_generation++;
-	skel->data->flow_lifetime_ns = 0;
-}
-
-/* -------- the namespace and the maps -------- */
-
-static int map_fd(const char *name)
-{
-	struct bpf_map *map = bpf_object__find_map_by_name(skel->obj, name);
-
-	return bpf_map__fd(map);
-}
-
-static void deny4(const char *addr, int plen)
-{
-	struct relay_bpf_filter4 key = {32 + plen, PLACE, 0};
-	uint8_t verdict = RELAY_BPF_BOGON;
-
-	inet_pton(AF_INET, addr, &key.addr);
-	assert_int_equal(
-		bpf_map_update_elem(map_fd("filter4"), &key, &verdict, 0), 0);
-}
-
-static void deny6(const char *addr, int plen)
-{
-	struct relay_bpf_filter6 key = {32 + plen, PLACE, {0}};
-	uint8_t verdict = RELAY_BPF_BOGON;
-
-	inet_pton(AF_INET6, addr, key.addr);
-	assert_int_equal(
-		bpf_map_update_elem(map_fd("filter6"), &key, &verdict, 0), 0);
-}
-
-static int setup(void **state)
-{
-	struct relay_bpf_relay relay = {.mtu = 1480,
-					.ttl = 64,
-					.flags = RELAY_BPF_4TO6 |
-						 RELAY_BPF_6TO4};
-	uint32_t place = PLACE;
-	cpu_set_t one;
-
-	/* each processor knows flows of its own */
-	CPU_ZERO(&one);
-	CPU_SET(sched_getcpu(), &one);
-	if (sched_setaffinity(0, sizeof(one), &one) < 0 ||
-	    unshare(CLONE_NEWNET) < 0)
-		return -1;
-	shell("ip link set lo up;"
-	      "ip link add up0 address 02:00:00:00:00:01 type veth peer name up1; ip link set up0 up; ip link set up1 up;"
-	      "ip link add relay0 type veth peer name relay1; ip link set relay0 up; ip link set relay1 up;"
-	      "ip addr add 203.0.113.2/24 dev up0;"
-	      "ip addr add 2001:db8:1::2/64 dev up0 nodad;"
-	      "ip neigh add 203.0.113.1 lladdr 02:aa:00:00:00:01 dev up0;"
-	      "ip neigh add 2001:db8:1::1 lladdr 02:aa:00:00:00:01 dev up0;"
-	      "ip route add default via 203.0.113.1;"
-	      "ip route add default via 2001:db8:1::1;"
-	      "ip route add 2002::/16 dev relay0;"
-	      "sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1");
-	uplink = if_nametoindex("up0");
-	relay_if = if_nametoindex("relay0");
-	skel = sixtofour_bpf__open_and_load();
-	if (!skel)
-		return -1;
-	/* tests change what the answers depend on */
-	skel->data->flow_lifetime_ns = 0;
-	ingress_fd = bpf_program__fd(skel->progs.uplink_ingress);
-	counters_fd = map_fd("counters");
-	inet_pton(AF_INET, RELAY, &relay.source);
-	relay.transmit_source = relay.source;
-	relay.ifindex = relay_if;
-	memset(relay.octets4, 0xff, sizeof(relay.octets4));
-	memset(relay.octets6, 0xff, sizeof(relay.octets6));
-	bpf_map_update_elem(map_fd("relays"), &place, &relay, 0);
-	bpf_map_update_elem(map_fd("by_source"), &relay.source, &place, 0);
-	bpf_map_update_elem(map_fd("by_ifindex"), &relay_if, &place, 0);
-	deny4("10.0.0.0", 8);
-	deny6("fe80::", 10);
-	deny6("ff00::", 8);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	sixtofour_bpf__destroy(skel);
-	return 0;
+	lab_assert_dropped("sources", RELAY_BPF_PASS);
 }
 
 int main(void)
@@ -437,15 +531,23 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_decapsulate),
 		cmocka_unit_test(test_encapsulate),
-		cmocka_unit_test(test_checks),
+		cmocka_unit_test(test_identification),
+		cmocka_unit_test(test_traffic_class),
+		cmocka_unit_test(test_ecn),
+		cmocka_unit_test(test_hop_limit),
+		cmocka_unit_test(test_next_header),
 		cmocka_unit_test(test_truncated),
-		cmocka_unit_test(test_known_flows),
-		cmocka_unit_test(test_known_flow_mtu),
+		cmocka_unit_test(test_lengths),
+		cmocka_unit_test(test_mtu),
+		cmocka_unit_test(test_outer_bits),
+		cmocka_unit_test(test_options_and_fragments),
+		cmocka_unit_test(test_others),
+		cmocka_unit_test(test_sources),
 	};
+	int ret = lab_open();
 
-	if (geteuid() != 0) {
-		fprintf(stderr, "skipped: not root\n");
-		return 77;
-	}
-	return cmocka_run_group_tests(tests, setup, teardown);
+	if (ret == 0)
+		ret = cmocka_run_group_tests(tests, NULL, NULL);
+	lab_close();
+	return ret;
 }
