@@ -156,6 +156,12 @@ static void map_drop(struct bpf_map *map, const void *key)
 	bpf_map_delete_elem(bpf_map__fd(map), key);
 }
 
+/* What the programs have decided by the maps as they were is over. */
+static void maps_changed(void)
+{
+	__atomic_add_fetch(&skel->data->flow_generation, 1, __ATOMIC_RELEASE);
+}
+
 static int rule_change(uint32_t at, const struct filter_rule *rule, bool add)
 {
 	struct relay_bpf_filter4 key4 = {.prefixlen = 32 + rule->p.prefixlen,
@@ -280,14 +286,15 @@ static int place_sync(struct place *pl, uint32_t at, ifindex_t ifindex,
 		ret = map_put(skel->maps.by_source, &relay.source, &at);
 	if (ret == 0)
 		ret = map_put(skel->maps.by_ifindex, &index, &at);
-	if (ret < 0)
-		return ret;
-	pl->relay = relay;
-	if (old.source && old.source != relay.source)
-		map_drop(skel->maps.by_source, &old.source);
-	if (old.ifindex && old.ifindex != relay.ifindex)
-		map_drop(skel->maps.by_ifindex, &old.ifindex);
-	return 0;
+	if (ret == 0) {
+		pl->relay = relay;
+		if (old.source && old.source != relay.source)
+			map_drop(skel->maps.by_source, &old.source);
+		if (old.ifindex && old.ifindex != relay.ifindex)
+			map_drop(skel->maps.by_ifindex, &old.ifindex);
+	}
+	maps_changed();
+	return ret;
 }
 
 static int place_new(struct tunnel *tun)
@@ -442,6 +449,7 @@ void tunnel_bpf_unset(struct tunnel *tun, struct relay_bpf_counters *last)
 		/* first what leads there */
 		map_drop(skel->maps.by_source, &pl->relay.source);
 		map_drop(skel->maps.by_ifindex, &pl->relay.ifindex);
+		maps_changed();
 		memset(&pl->relay, 0, sizeof(pl->relay));
 		map_put(skel->maps.relays, &key, &pl->relay);
 		for (size_t i = 0; i < pl->nrules; i++)
