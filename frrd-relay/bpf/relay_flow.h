@@ -4,7 +4,7 @@
  * checks' and the FIB's answers for a pair of addresses. Asking the FIB (twice,
  * to encapsulate) is half of what a packet costs.
  *
- * An entry serves a few milliseconds, which is as late as a changed route is
+ * An entry serves some milliseconds, which is as late as a changed route is
  * noticed; a change of what relayd has set (`flow_generation`) is noticed at
  * once. All that an answer depends on is in the key, so policy routing and
  * several next hops hold for each packet. The first packet of each entry goes
@@ -23,7 +23,7 @@
 
 #include "relay_header.h"
 
-#define FLOWS_BITS 12
+#define FLOWS_BITS 13
 
 struct relay_flow_key {
 	union relay_ipv6 src, dst;
@@ -53,7 +53,7 @@ struct {
 } flows SEC(".maps");
 
 /* how long an entry serves; 0: not at all */
-__u64 flow_lifetime_ns = 10 * 1000 * 1000;
+__u64 flow_lifetime_ns = 20 * 1000 * 1000;
 
 /* relayd counts it up after each change to the other maps */
 __u32 flow_generation = 1;
@@ -78,17 +78,15 @@ static __always_inline void flow_ask(struct relay_flow_key *key, __u32 ifindex,
 	key->generation = flow_generation;
 }
 
-/* Where an answer for key is, or may be put. */
-static __always_inline struct relay_flow *
-flow_place(const struct relay_flow_key *key)
+/* A flow has its place, or its neighbour: two that want the same don't put each
+ * other out. */
+static __always_inline __u32 flow_hash(const struct relay_flow_key *key)
 {
 	__u64 hash = flow_word(&key->src, 0) * 3 + flow_word(&key->src, 1) * 5 +
 		     flow_word(&key->dst, 0) * 7 + flow_word(&key->dst, 1) +
 		     key->info;
-	__u32 i;
 
-	i = hash * 0x9e3779b97f4a7c15ULL >> (64 - FLOWS_BITS);
-	return bpf_map_lookup_elem(&flows, &i);
+	return hash * 0x9e3779b97f4a7c15ULL >> (64 - FLOWS_BITS);
 }
 
 static __always_inline bool flow_is(const struct relay_flow *flow,
@@ -100,6 +98,27 @@ static __always_inline bool flow_is(const struct relay_flow *flow,
 	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) |
 		 (a[4] ^ b[4]) | (a[5] ^ b[5]) | (a[6] ^ b[6])) &&
 	       bpf_ktime_get_coarse_ns() < flow->until;
+}
+
+/* The answer for key. NULL: none, and *keep is where to put one, or NULL. */
+static __always_inline const struct relay_flow *
+flow_find(const struct relay_flow_key *key, struct relay_flow **keep)
+{
+	__u32 i = flow_hash(key), j = i ^ 1;
+	struct relay_flow *first = bpf_map_lookup_elem(&flows, &i), *second;
+
+	*keep = NULL;
+	if (!first)
+		return NULL;
+	if (flow_is(first, key))
+		return first;
+	second = bpf_map_lookup_elem(&flows, &j);
+	if (!second)
+		return NULL;
+	if (flow_is(second, key))
+		return second;
+	*keep = first->until <= second->until ? first : second;
+	return NULL;
 }
 
 /* fib: the answer, with the neighbour's address and the MTU. */

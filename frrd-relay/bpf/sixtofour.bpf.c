@@ -177,18 +177,14 @@ static __always_inline bool flow_known(struct __sk_buff *skb, struct pass *pass,
 				       const struct ipv6hdr *ip6,
 				       const struct iphdr *ip)
 {
-	struct relay_flow *flow;
+	const struct relay_flow *flow;
 
 	if (pass->probe)
 		return false;
 	flow_ask(&pass->key, skb->ifindex, ip6, ip);
-	flow = flow_place(&pass->key);
+	flow = flow_find(&pass->key, &pass->keep);
 	if (!flow)
 		return false;
-	if (!flow_is(flow, &pass->key)) {
-		pass->keep = flow;
-		return false;
-	}
 	pass->check.place = flow->place;
 	pass->flow = flow;
 	return true;
