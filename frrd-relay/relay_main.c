@@ -25,6 +25,7 @@
 #include "relay_watchdog.h"
 #include "relay_zebra.h"
 #include "track.h"
+#include "tun_opener.h"
 #include "tunnel.h"
 
 DEFINE_MGROUP(RELAYD, "relayd");
@@ -35,11 +36,11 @@ DEFINE_MGROUP(RELAYD, "relayd");
 /*
  * NET_ADMIN: interfaces, addresses, net sysctls, nftables. NET_RAW: ICMP and
  * the self-test's packets. SYS_ADMIN: eBPF, since FRR knows no CAP_BPF.
- * DAC_OVERRIDE: /dev/net/tun where only root may open it. Raised only around
- * the calls that need them. A container that has not the last two gets sit.
+ * Raised only around the calls that need them. A container that has not the last
+ * one gets sit.
  */
 static zebra_capabilities_t caps[] = {ZCAP_NET_ADMIN, ZCAP_NET_RAW,
-				      ZCAP_SYS_ADMIN, ZCAP_DAC_OVERRIDE};
+				      ZCAP_SYS_ADMIN};
 #define CAPS_NEEDED 2
 
 static struct zebra_privs_t relay_privs = {
@@ -197,7 +198,7 @@ static bool seconds_parse(const char *text, unsigned int max,
 static void drop_unknown_caps(void)
 {
 	static const cap_value_t values[] = {CAP_NET_ADMIN, CAP_NET_RAW,
-					     CAP_SYS_ADMIN, CAP_DAC_OVERRIDE};
+					     CAP_SYS_ADMIN};
 	cap_t have = cap_get_proc();
 	size_t n = CAPS_NEEDED;
 
@@ -246,6 +247,8 @@ int main(int argc, char **argv)
 		exit(1);
 	}
 
+	if (!relayd_di.dryrun)
+		tun_opener_start();
 	relay_main_loop = frr_init();
 	vrf_init(NULL, NULL, NULL, NULL);
 

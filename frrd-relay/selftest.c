@@ -148,27 +148,32 @@ static void selftest_judge_due(struct frr_event *ev)
 }
 
 /*
- * Milliseconds to the tunnel's next probe. Tunnels take turns in slots, so that
- * the probes of many are spread and yet share wake-ups.
+ * Time to the tunnel's next probe. Tunnels take turns in slots, so that the
+ * probes of many are spread and yet share wake-ups: to the microsecond, or each
+ * would be woken for.
  */
-static long selftest_wait_ms(const struct tunnel *tun)
+static struct timeval selftest_wait(const struct tunnel *tun)
 {
-	long now = relay_now_us() / 1000 % PROBE_INTERVAL_MS;
-	long slot =
-		tun->st_id % PROBE_SLOTS * (PROBE_INTERVAL_MS / PROBE_SLOTS);
-	long wait = (slot - now + PROBE_INTERVAL_MS) % PROBE_INTERVAL_MS;
+	const int64_t interval = PROBE_INTERVAL_MS * 1000;
+	int64_t now = relay_now_us() % interval;
+	int64_t slot = tun->st_id % PROBE_SLOTS * (interval / PROBE_SLOTS);
+	int64_t wait = (slot - now + interval) % interval;
 
 	/* never much less than a whole interval: three losses take time */
-	return wait < PROBE_INTERVAL_MS / 2 ? wait + PROBE_INTERVAL_MS : wait;
+	if (wait < interval / 2)
+		wait += interval;
+	return (struct timeval){.tv_sec = wait / 1000000,
+				.tv_usec = wait % 1000000};
 }
 
 static void selftest_probe(struct frr_event *ev)
 {
 	struct tunnel *tun = EVENT_ARG(ev);
+	struct timeval wait = selftest_wait(tun);
 	bool waiting = false;
 
-	event_add_timer_msec(tunnel_loop, selftest_probe, tun,
-			     selftest_wait_ms(tun), &tun->t_self_test);
+	event_add_timer_tv(tunnel_loop, selftest_probe, tun, &wait,
+			   &tun->t_self_test);
 	/* after a busy second both timers come together */
 	if (tun->t_self_test_judge)
 		selftest_judge(tun);
@@ -184,6 +189,8 @@ static void selftest_probe(struct frr_event *ev)
 		if (st->error == 0)
 			st->sent++;
 	}
+	/* the eBPF programs are through by the time that a probe is sent */
+	tunnel_bpf_poll();
 	for (enum tunnel_way way = 0; way < TUNNEL_WAYS; way++)
 		waiting |= tun->st[way].waiting;
 	if (waiting)

@@ -394,8 +394,10 @@ void selftest_6to4_bpf_seen(struct tunnel *tun,
 		return;
 	if (selftest_find(probe.id) != tun)
 		return;
-	/* without an uplink it ends on this host, or goes back to the relay */
-	out = seen->reason == RELAY_BPF_PASS &&
+	/* without an uplink it ends on this host, or goes back to the relay:
+	 * its far end is the relay itself */
+	out = seen->reason == RELAY_BPF_DROP_DESTINATION_OWN && !probe.uplink;
+	out |= seen->reason == RELAY_BPF_PASS &&
 	      (seen->fib == BPF_FIB_LKUP_RET_SUCCESS ||
 	       seen->fib == BPF_FIB_LKUP_RET_NO_NEIGH ||
 	       (seen->fib == BPF_FIB_LKUP_RET_NOT_FWDED && !probe.uplink));

@@ -54,6 +54,8 @@ DECLARE_RBTREE_UNIQ(attachments, struct attachment, item, attachment_cmp);
 static struct attachments_head attachments[1] = {
 	INIT_RBTREE_UNIQ(attachments[0])};
 
+static bool failing; /* one of them has an error */
+
 #define RETRY_US 1000000
 
 static struct attachment *attachment_find(ifindex_t ifindex)
@@ -440,9 +442,12 @@ void tunnel_attach_sync(const struct attach_programs *progs,
 		wanted(link, &want);
 		sync_link(link, progs, &want);
 	}
+	failing = false;
 	frr_each_safe (attachments, attachments, at)
 		if (!at->seen)
 			attachment_gone(at);
+		else
+			failing |= at->error[0] != '\0';
 }
 
 void tunnel_attach_replace(void)
@@ -453,6 +458,11 @@ void tunnel_attach_replace(void)
 		memset(&at->has, 0, sizeof(at->has));
 		at->failed_at = 0;
 	}
+}
+
+bool tunnel_attach_failing(void)
+{
+	return failing;
 }
 
 const char *tunnel_attach_error(ifindex_t ifindex)

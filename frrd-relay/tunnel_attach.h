@@ -37,6 +37,8 @@ void tunnel_attach_sync(const struct attach_programs *progs,
 				       struct attach_wanted *out));
 /* Other programs than before, or none: all are put in place anew. */
 void tunnel_attach_replace(void);
+/* Some program hangs not where it should. */
+bool tunnel_attach_failing(void);
 /* "" or why the program does not hang there */
 const char *tunnel_attach_error(ifindex_t ifindex);
 bool tunnel_attach_has_xdp(ifindex_t ifindex);

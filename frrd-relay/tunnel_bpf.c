@@ -46,20 +46,25 @@ static size_t counts_end;
 static int64_t counts_at, load_failed_at;
 static char load_error[TUNNEL_DETAIL_LEN];
 static bool hold_back;
-static struct frr_event *t_hold_back, *t_probes;
+static struct frr_event *t_hold_back;
+static uint64_t addrs_seen; /* kern_addr_generation() */
 
 /* -------- loading -------- */
 
 static int print_libbpf(enum libbpf_print_level level, const char *fmt,
 			va_list ap)
 {
-	char line[512];
+	char *text = NULL, *line, *rest;
 
-	if (level == LIBBPF_DEBUG || !DEBUG_MODE_CHECK(&relay_dbg_tunnel,
-						      DEBUG_MODE_ALL))
+	if (level == LIBBPF_DEBUG ||
+	    !DEBUG_MODE_CHECK(&relay_dbg_tunnel, DEBUG_MODE_ALL) ||
+	    vasprintf(&text, fmt, ap) < 0)
 		return 0;
-	vsnprintf(line, sizeof(line), fmt, ap);
-	zlog_debug("libbpf: %.*s", (int)strcspn(line, "\n"), line);
+	/* the verifier's words are many lines */
+	for (line = strtok_r(text, "\n", &rest); line;
+	     line = strtok_r(NULL, "\n", &rest))
+		zlog_debug("%s", line);
+	free(text);
 	return 0;
 }
 
@@ -71,13 +76,6 @@ static int probe_event(void *ctx, void *data, size_t len)
 	    places[probe->place])
 		selftest_6to4_bpf_seen(places[probe->place]->tun, probe);
 	return 0;
-}
-
-static void probes_read(struct frr_event *ev)
-{
-	event_add_read(tunnel_loop, probes_read, NULL,
-		       ring_buffer__epoll_fd(probes), &t_probes);
-	ring_buffer__consume(probes);
 }
 
 static int load_failed(const char *what, int err)
@@ -132,8 +130,6 @@ int tunnel_bpf_load(void)
 	load_failed_at = 0;
 	zlog_info("eBPF: programs loaded in %" PRId64 " ms",
 		  (relay_now_us() - began) / 1000);
-	event_add_read(tunnel_loop, probes_read, NULL,
-		       ring_buffer__epoll_fd(probes), &t_probes);
 	return 0;
 }
 
@@ -467,7 +463,8 @@ void tunnel_bpf_check(void)
 {
 	if (!skel)
 		return;
-	for (size_t at = 0; at < places_end; at++) {
+	for (size_t at = 0;
+	     at < places_end && addrs_seen != kern_addr_generation(); at++) {
 		struct place *pl = places[at];
 
 		if (!pl || !rules_changed(pl))
@@ -477,6 +474,7 @@ void tunnel_bpf_check(void)
 				   pl->relay.flags & RELAY_BPF_AGGREGATES);
 		}
 	}
+	addrs_seen = kern_addr_generation();
 	links_sync();
 }
 
@@ -485,7 +483,7 @@ const char *tunnel_bpf_problem(const struct tunnel *tun)
 	struct kern_link *link = NULL;
 	int at = place_of(tun);
 
-	if (at < 0)
+	if (at < 0 || !tunnel_attach_failing())
 		return "";
 	while ((link = kern_link_next(link))) {
 		const char *error = tunnel_attach_error(link->pub.ifindex);
@@ -605,7 +603,6 @@ void tunnel_bpf_sweep(void)
 
 void tunnel_bpf_fini(void)
 {
-	EVENT_OFF(t_probes);
 	EVENT_OFF(t_hold_back);
 	for (size_t at = 0; at < places_end; at++)
 		if (places[at]) {

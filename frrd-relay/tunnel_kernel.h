@@ -81,6 +81,8 @@ struct kern_addr {
 struct kern_link *kern_link_by_name(const char *name);
 struct kern_link *kern_link_by_index(ifindex_t ifindex);
 struct kern_link *kern_link_next(struct kern_link *link); /* NULL: first */
+/* Counts changes of addresses. */
+uint64_t kern_addr_generation(void);
 struct kern_addr *kern_addr_next(struct kern_addr *addr); /* NULL: first */
 /* The first not below p in the order family, address, prefix length. */
 struct kern_addr *kern_addr_from(const struct prefix *p);

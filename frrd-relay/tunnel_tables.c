@@ -77,6 +77,7 @@ static struct kern_confs_head confs[1];
 static struct link_news_head news[1];
 
 static uint64_t stamp; /* of the last full read */
+static uint64_t addr_generation = 1;
 static bool changed;
 
 struct kern_link *kern_link_by_name(const char *name)
@@ -98,6 +99,11 @@ struct kern_link *kern_link_next(struct kern_link *link)
 {
 	return link ? kern_indices_next(links_by_index, link)
 		    : kern_indices_first(links_by_index);
+}
+
+uint64_t kern_addr_generation(void)
+{
+	return addr_generation;
 }
 
 struct kern_addr *kern_addr_next(struct kern_addr *addr)
@@ -232,6 +238,7 @@ static void link_drop(struct kern_link *link)
 		if (addr->ifindex != link->pub.ifindex)
 			continue;
 		kern_addrs_del(addrs, addr);
+		addr_generation++;
 		XFREE(MTYPE_KERN_ADDR, addr);
 	}
 	conf_drop(conf_get(link->pub.ifindex, false));
@@ -375,6 +382,7 @@ static void parse_addr(struct nlmsghdr *nlh)
 	if (nlh->nlmsg_type == RTM_DELADDR) {
 		if (addr) {
 			kern_addrs_del(addrs, addr);
+			addr_generation++;
 			XFREE(MTYPE_KERN_ADDR, addr);
 		}
 		return;
@@ -384,6 +392,7 @@ static void parse_addr(struct nlmsghdr *nlh)
 		addr->ifindex = ref.ifindex;
 		addr->prefix = ref.prefix;
 		kern_addrs_add(addrs, addr);
+		addr_generation++;
 	}
 	addr->stamp = stamp;
 }
@@ -459,6 +468,7 @@ void tunnel_tables_sweep(void)
 	frr_each_safe (kern_addrs, addrs, addr)
 		if (addr->stamp != stamp) {
 			kern_addrs_del(addrs, addr);
+			addr_generation++;
 			XFREE(MTYPE_KERN_ADDR, addr);
 		}
 	changed = true;

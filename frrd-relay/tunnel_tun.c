@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <zebra.h>
 
-#include <fcntl.h>
 #include <linux/if_tun.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 
 #include "log.h"
 #include "relay_memory.h"
 #include "slow_6to4.h"
+#include "tun_opener.h"
 #include "tunnel_bpf.h"
 #include "tunnel_tun.h"
 
 DEFINE_MTYPE_STATIC(RELAYD, TUN_SLOWS, "Relay TUN list");
 
-#define TUN_DEVICE  "/dev/net/tun"
 #define PROTO_IPV6  41
 #define PACKET_MAX  65535
 /* packets that one event takes in, so that nothing else waits for long */
@@ -22,7 +22,8 @@ DEFINE_MTYPE_STATIC(RELAYD, TUN_SLOWS, "Relay TUN list");
 #define RAW_RCVBUF (1024 * 1024)
 
 static int raw_fd = -1;
-static struct frr_event *t_raw;
+static int tuns_fd = -1; /* epoll, over all TUNs */
+static struct frr_event *t_raw, *t_tuns;
 static uint8_t packet[PACKET_MAX] __attribute__((aligned(4)));
 
 /* -------- the device -------- */
@@ -34,9 +35,11 @@ int tun_open(const char *ifname)
 
 	strlcpy(ifr.ifr_name, ifname, sizeof(ifr.ifr_name));
 	frr_with_privs (tunnel_privs) {
-		fd = open(TUN_DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC);
-		if (fd < 0 || ioctl(fd, TUNSETIFF, &ifr) < 0 ||
-		    ioctl(fd, TUNSETPERSIST, 1) < 0)
+		fd = tun_opener_open();
+		if (fd < 0)
+			ret = fd;
+		else if (ioctl(fd, TUNSETIFF, &ifr) < 0 ||
+			 ioctl(fd, TUNSETPERSIST, 1) < 0)
 			ret = -errno;
 	}
 	if (ret < 0 && fd >= 0)
@@ -171,11 +174,8 @@ static void tun_packet(struct tun_slow *slow, uint8_t *buf, size_t len)
 		slow->unreachable++;
 }
 
-static void tun_read(struct frr_event *ev)
+static void tun_drain(struct tun_slow *slow)
 {
-	struct tun_slow *slow = EVENT_ARG(ev);
-
-	event_add_read(tunnel_loop, tun_read, slow, slow->fd, &slow->t_read);
 	for (int i = 0; i < BATCH_MAX; i++) {
 		ssize_t len = read(slow->fd, packet, sizeof(packet));
 
@@ -185,6 +185,19 @@ static void tun_read(struct frr_event *ev)
 			break;
 		tun_packet(slow, packet, len);
 	}
+}
+
+/* The event loop asks one descriptor for all TUNs: asking some hundred of them
+ * each time that it wakes is dear. */
+static void tuns_read(struct frr_event *ev)
+{
+	struct epoll_event ready[BATCH_MAX];
+	int n;
+
+	event_add_read(tunnel_loop, tuns_read, NULL, tuns_fd, &t_tuns);
+	n = epoll_wait(tuns_fd, ready, BATCH_MAX, 0);
+	for (int i = 0; i < n; i++)
+		tun_drain(ready[i].data.ptr);
 }
 
 /* -------- start and stop -------- */
@@ -217,17 +230,46 @@ static int raw_open(void)
 	return ret;
 }
 
-int tun_slow_start(struct tun_slow *slow, struct tunnel *tun, int fd)
+static void sockets_close(void)
 {
-	int ret = raw_fd < 0 ? raw_open() : 0;
+	EVENT_OFF(t_raw);
+	EVENT_OFF(t_tuns);
+	if (raw_fd >= 0)
+		close(raw_fd);
+	if (tuns_fd >= 0)
+		close(tuns_fd);
+	raw_fd = tuns_fd = -1;
+}
+
+static int sockets_open(void)
+{
+	int ret = raw_open();
 
 	if (ret < 0)
 		return ret;
+	tuns_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (tuns_fd < 0) {
+		ret = -errno;
+		sockets_close();
+		return ret;
+	}
+	event_add_read(tunnel_loop, tuns_read, NULL, tuns_fd, &t_tuns);
+	return 0;
+}
+
+int tun_slow_start(struct tun_slow *slow, struct tunnel *tun, int fd)
+{
+	struct epoll_event want = {.events = EPOLLIN, .data.ptr = slow};
+	int ret = raw_fd < 0 ? sockets_open() : 0;
+
+	if (ret < 0)
+		return ret;
+	if (epoll_ctl(tuns_fd, EPOLL_CTL_ADD, fd, &want) < 0)
+		return -errno;
 	slows = XREALLOC(MTYPE_TUN_SLOWS, slows, (nslows + 1) * sizeof(*slows));
 	slows[nslows++] = slow;
 	slow->tun = tun;
 	slow->fd = fd;
-	event_add_read(tunnel_loop, tun_read, slow, fd, &slow->t_read);
 	return 0;
 }
 
@@ -235,7 +277,7 @@ void tun_slow_stop(struct tun_slow *slow)
 {
 	if (!slow->tun)
 		return;
-	EVENT_OFF(slow->t_read);
+	epoll_ctl(tuns_fd, EPOLL_CTL_DEL, slow->fd, NULL);
 	close(slow->fd);
 	slow->fd = -1;
 	slow->tun = NULL;
@@ -245,7 +287,5 @@ void tun_slow_stop(struct tun_slow *slow)
 	if (nslows > 0)
 		return;
 	XFREE(MTYPE_TUN_SLOWS, slows);
-	EVENT_OFF(t_raw);
-	close(raw_fd);
-	raw_fd = -1;
+	sockets_close();
 }

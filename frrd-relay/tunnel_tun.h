@@ -22,7 +22,6 @@ int tun_open(const char *ifname);
 struct tun_slow {
 	struct tunnel *tun;
 	int fd; /* of the TUN; -1: none */
-	struct frr_event *t_read;
 	struct relay_bpf_counters counters;
 	/* packets whose IPv4 destination has no route */
 	uint64_t unreachable;

@@ -104,7 +104,8 @@ tell_probe(struct __sk_buff *skb, const struct pass *pass, int reason)
 	/* 1 to 128, as the verifier sees it too; no packet has no octets */
 	len = ((len - 1) & (sizeof(told->packet) - 1)) + 1;
 	bpf_skb_load_bytes(skb, pass->header, told->packet, len);
-	bpf_ringbuf_submit(told, 0);
+	/* relayd looks by itself */
+	bpf_ringbuf_submit(told, BPF_RB_NO_WAKEUP);
 	return TC_ACT_SHOT;
 }
 

@@ -55,7 +55,7 @@ def echoes(ns, target, rate, seconds=4):
         return (time.thread_time() - busy) / (time.monotonic() - began)
 
 
-def configuration():
+def configuration(datapath):
     """As `show running-config` would write it: every kind of track, a tenth of them lists."""
     lines = []
     for n in range(1, TRACKS + 1):
@@ -73,7 +73,7 @@ def configuration():
         lines.append("exit")
     for n in range(RELAYS):
         lines += [f"relay scale{n}", " tunnel mode ipv6ip 6to4", f" tunnel source 198.18.{n // 250}.{n % 250 + 1}",
-                  f" ipv6 address 2001:db8:5ca1:{n:x}::1/128", f" route 198.19.{n}.0/24 tag {n + 1}",
+                  f" tunnel datapath {datapath}", f" ipv6 address 2001:db8:5ca1:{n:x}::1/128", f" route 198.19.{n}.0/24 tag {n + 1}",
                   f" route 2002:c613:{n:x}::/48 track {n * 5 + 1}", f" track {n * 5 + 2}", " drain-time 0",
                   " no shutdown", "exit"]
     return lines
@@ -89,11 +89,11 @@ def rss_mb(pid):
     return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
 
-def measure(router, settled):
+def measure(router, datapath, settled):
     """Figures of a relayd that is not configured yet."""
     slower = max(1.0, calculate() / REFERENCE_S) if EMULATED else 1.0
     began = time.monotonic()
-    run = router.boot("\n".join(configuration()) + "\n")
+    run = router.boot("\n".join(configuration(datapath)) + "\n")
     load = time.monotonic() - began
     assert run.returncode == 0 and not run.stdout + run.stderr, run.stdout[-2000:] + run.stderr[-2000:]
     assert len(router.relay_json()) == RELAYS and len(router.track_json()) == TRACKS
@@ -137,10 +137,16 @@ def all_serve(router):
 @pytest.mark.nosit
 def test_scale_without_sit(rl, record_property):
     """All that is relayd's own: configuration, tracks, retries of what the kernel refuses."""
-    judge(measure(rl, lambda: all_refused(rl)), record_property)
+    judge(measure(rl, "sit", lambda: all_refused(rl)), record_property)
+
+
+@pytest.mark.nosit
+def test_scale_with_ebpf(rl, record_property):
+    """On TUNs, each with its self-test, addresses and routes."""
+    judge(measure(rl, "ebpf", lambda: all_serve(rl)), record_property)
 
 
 @pytest.mark.sit
 def test_scale_with_sit(rl, record_property):
     """With the tunnels, addresses, self-tests and routes."""
-    judge(measure(rl, lambda: all_serve(rl)), record_property)
+    judge(measure(rl, "sit", lambda: all_serve(rl)), record_property)
