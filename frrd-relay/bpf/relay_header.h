@@ -110,6 +110,16 @@ static __always_inline bool ip4_is_for_stack(const struct iphdr *ip)
 	return ip->ihl != 5 || (ip->frag_off & bpf_htons(IP4_MF_OR_OFFSET));
 }
 
+/* Not an address of a host, whatever the filters say: of this network,
+ * loopback, multicast, reserved, broadcast. The stack knows them as martians.
+ */
+static __always_inline bool ip4_is_no_host(__be32 addr)
+{
+	__u8 octet = *(const __u8 *)&addr;
+
+	return octet == 0 || octet == 127 || octet >= 224;
+}
+
 /*
  * An identification for datagrams to dst, `packets` of which follow each other:
  * DF is clear, so whoever fragments them relies on it (RFC 6864 section 4.3).

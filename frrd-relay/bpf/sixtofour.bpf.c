@@ -313,6 +313,8 @@ static __always_inline int encapsulate(struct __sk_buff *skb, __u32 l2,
 		return leave_packet(skb, pass);
 
 	ip4_make(&ip, relay, ip6, len, pass->burst.packets);
+	if (ip4_is_no_host(ip.daddr))
+		return leave_packet(skb, pass);
 	if (pass->flow) {
 		if (pass->burst.longest + IP4_LEN > pass->flow->mtu)
 			return leave_packet(skb, pass);
@@ -456,6 +458,7 @@ static __always_inline int decapsulate(struct __sk_buff *skb, __u32 l2,
 	if (ecn < 0)
 		return drop_packet(skb, pass, RELAY_BPF_DROP_ECN);
 	if (!measure(skb, start, len, &pass->burst) || ip6_is_for_stack(ip6) ||
+	    ip4_is_no_host(ip->saddr) ||
 	    (skb->gso_size && ip6->nexthdr != IPPROTO_TCP))
 		return leave_packet(skb, pass);
 
