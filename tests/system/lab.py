@@ -192,8 +192,24 @@ def kernel_state(ns):
     # counters move by themselves, and each relayd has a nonce of its own
     nft = re.sub(r"counter packets \d+ bytes \d+", "counter", ns.nft())
     nft = re.sub(r"0x[0-9a-f]{13,16}\b", "NONCE", nft)
-    return {"links": links, "addrs": addrs, "rules": rules, "routes": routes, "nft": nft,
+    return {"links": links, "addrs": addrs, "rules": rules, "routes": routes, "nft": nft, "tc": tc_state(ns),
             "sysctl": sysctl_tree(ns)}
+
+
+TC_NUMBERS = re.compile(r"id \d+|\[\d+\]|tag [0-9a-f]+")
+
+
+def tc_state(ns):
+    """Queueing disciplines that someone made, and all filters at ingress and egress."""
+    state = sorted(f"{q['dev']}: {q['kind']}" for q in json.loads(ns.run("tc", "-j", "qdisc").stdout)
+                   if q["kind"] not in ("noqueue", "pfifo_fast", "fq_codel", "mq"))
+    for dev in sorted({line.split(":")[0] for line in state if line.endswith("clsact")}):
+        for way in ("ingress", "egress"):
+            text = ns.run("tc", "filter", "show", "dev", dev, way).stdout
+            # a program that is put back has another number
+            state += [f"{dev} {way}: {TC_NUMBERS.sub('N', line.strip())}"
+                      for line in text.splitlines() if "handle" in line]
+    return state
 
 
 def state_diff(old, new):

@@ -10,7 +10,7 @@ from lab import Lab, wait_for
 from topology import ANYCAST, ANYCAST4, ANYCAST6, BASIC, H6, H64, H64_6, H64B, H64B_6, RELAY_ADDR
 from wire import Sniffer, icmp6_echo, ipv4, ipv6, mac_of, ping, send_raw
 
-pytestmark = pytest.mark.sit
+pytestmark = pytest.mark.relay
 
 
 def with_relay(net, *lines, routes=ANYCAST):
@@ -76,6 +76,7 @@ def test_direction(net, direction, routes, receives, transmits):
     assert bool(to_6to4(net)) == transmits
 
 
+@pytest.mark.sit
 def test_direction_changes_at_once(up):
     up.relay.configure("relay r", "tunnel direction receive")
     up.bird.wait_routes([ANYCAST4], absent=[ANYCAST6])
@@ -173,6 +174,7 @@ def test_transit_before_and_after(net):
     assert another_relays_packet(net)
 
 
+@pytest.mark.sit
 def test_plain_linux_relay_drops_transit(net):
     """The trouble that relayd cures is there: sit and the address by hand, and they are martians."""
     net.relay.ns.ip(f"tunnel add byhand mode sit remote any local {RELAY_ADDR} ttl 64",
@@ -201,11 +203,10 @@ def test_two_next_hops(net):
     assert not lost
 
 
+@pytest.mark.sit
 def test_several_next_hops_are_said(net):
     """sit alone is safe behind a single IPv4 next hop: with two the relay says so, with one it does not."""
-    with_relay(net)
-    if net.relay.relay_json("r")["datapath"] != "sit":
-        return
+    with_relay(net, "tunnel datapath sit")
     assert "note" not in net.relay.relay_json("r")
     net.relay.ns.ip(f"route add 203.0.114.0/24 via {H64B}")
     try:
