@@ -86,7 +86,8 @@ class Packet:
             pkt.dont_fragment = bool(data[6] & 0x40)
             pkt.src, pkt.dst = socket.inet_ntoa(data[12:16]), socket.inet_ntoa(data[16:20])
             pkt.payload = data[head:struct.unpack("!H", data[2:4])[0]]
-            if pkt.proto == IPPROTO_IPV6:
+            # a header of no length would hold itself
+            if pkt.proto == IPPROTO_IPV6 and head >= 20:
                 pkt.inner = cls.parse(pkt.payload, when, outgoing)
         elif pkt.version == 6 and len(data) >= 40:
             pkt.ttl, pkt.proto = data[7], data[6]
