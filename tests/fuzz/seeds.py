@@ -11,6 +11,7 @@ that were kept (regression-*) stay.
 """
 
 import pathlib
+import shlex
 import socket
 import struct
 import subprocess
@@ -204,6 +205,25 @@ def icmp_echo():
     yield "life-lost", b"\3" + bytes([0, 10, 0, 5, 20, 0, 4, 0, 0] * 4 + [3, 5, 0, 3, 2, 0, 7, 1, 1])
 
 
+# ------------------------------------------------------------------- 6to4
+
+def slow_6to4():
+    """The cases of RFC 3964's table, as packets."""
+    table = HERE.parent / "data" / "rfc3964.txt"
+    seen = {}
+    for line in table.read_text(encoding="ascii").splitlines():
+        way, outer_src, outer_dst, src, dst, reason, *lines = shlex.split(line, comments=True) or ["-"] + 5 * [""]
+        if way == "-" or reason == "denied" or lines:
+            continue
+        seen[way, reason] = seen.get((way, reason), 0) + 1
+        packet = ipv6(src, dst, 59, b"")
+        data = b"\1" + ipv4(outer_src, outer_dst, 41, packet) if way == "4to6" else b"\0" + packet
+        yield f"{way}-{reason}-{seen[way, reason]}", data
+        if seen[way, reason] == 1:
+            for flag in (2, 4, 8, 16, 32):
+                yield f"{way}-{reason}-with-{flag}", bytes([data[0] | flag]) + data[1:]
+
+
 # -------------------------------------------------------------------- journal
 
 def journal():
@@ -241,7 +261,7 @@ def bfd():
             address(family, local) + b"\0"
 
 
-SEEDS = {f.__name__: f for f in (links, routes, replies, selftest, nflog, icmp_echo, journal, bfd)}
+SEEDS = {f.__name__: f for f in (links, routes, replies, selftest, nflog, icmp_echo, slow_6to4, journal, bfd)}
 
 
 def fill():
