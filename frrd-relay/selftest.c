@@ -76,6 +76,7 @@ static void selftest_reset_way(struct tunnel *tun, enum tunnel_way way)
 
 void selftest_reset(struct tunnel *tun)
 {
+	tun->st_probing = false;
 	EVENT_OFF(tun->t_self_test);
 	EVENT_OFF(tun->t_self_test_judge);
 	for (enum tunnel_way way = 0; way < TUNNEL_WAYS; way++)
@@ -147,36 +148,12 @@ static void selftest_judge_due(struct frr_event *ev)
 	selftest_judge(EVENT_ARG(ev));
 }
 
-/*
- * Time to the tunnel's next probe. Tunnels take turns in slots, so that the
- * probes of many are spread and yet share wake-ups: to the microsecond, or each
- * would be woken for.
- */
-static struct timeval selftest_wait(const struct tunnel *tun)
+static void selftest_probe(struct tunnel *tun)
 {
-	const int64_t interval = PROBE_INTERVAL_MS * 1000;
-	int64_t now = relay_now_us() % interval;
-	int64_t slot = tun->st_id % PROBE_SLOTS * (interval / PROBE_SLOTS);
-	int64_t wait = (slot - now + interval) % interval;
-
-	/* never much less than a whole interval: three losses take time */
-	if (wait < interval / 2)
-		wait += interval;
-	return (struct timeval){.tv_sec = wait / 1000000,
-				.tv_usec = wait % 1000000};
-}
-
-static void selftest_probe(struct frr_event *ev)
-{
-	struct tunnel *tun = EVENT_ARG(ev);
-	struct timeval wait = selftest_wait(tun);
-	bool waiting = false;
-
-	event_add_timer_tv(tunnel_loop, selftest_probe, tun, &wait,
-			   &tun->t_self_test);
-	/* after a busy second both timers come together */
+	/* after a busy second the judgement is due as well */
 	if (tun->t_self_test_judge)
 		selftest_judge(tun);
+	tun->st_probed_us = relay_now_us();
 	tun->st_seq++;
 	for (enum tunnel_way way = 0; way < TUNNEL_WAYS; way++) {
 		struct tunnel_self_test *st = &tun->st[way];
@@ -189,13 +166,76 @@ static void selftest_probe(struct frr_event *ev)
 		if (st->error == 0)
 			st->sent++;
 	}
+}
+
+/* What has not come out at once is judged after a while. */
+static void selftest_await(struct tunnel *tun)
+{
+	for (enum tunnel_way way = 0; way < TUNNEL_WAYS; way++)
+		if (tun->st[way].waiting)
+			event_add_timer_msec(tunnel_loop, selftest_judge_due,
+					     tun, PROBE_JUDGE_MS,
+					     &tun->t_self_test_judge);
+}
+
+static void selftest_first(struct frr_event *ev)
+{
+	struct tunnel *tun = EVENT_ARG(ev);
+
+	selftest_probe(tun);
 	/* the eBPF programs are through by the time that a probe is sent */
 	tunnel_bpf_poll();
-	for (enum tunnel_way way = 0; way < TUNNEL_WAYS; way++)
-		waiting |= tun->st[way].waiting;
-	if (waiting)
-		event_add_timer_msec(tunnel_loop, selftest_judge_due, tun,
-				     PROBE_JUDGE_MS, &tun->t_self_test_judge);
+	selftest_await(tun);
+}
+
+static struct frr_event *t_slots[PROBE_SLOTS];
+
+static bool in_slot(const struct tunnel *tun, unsigned int slot)
+{
+	return tun->st_probing && tun->st_id % PROBE_SLOTS == slot;
+}
+
+static void slot_schedule(unsigned int slot);
+
+/* Never much less than a whole interval: three losses take time. */
+static bool probe_due(const struct tunnel *tun)
+{
+	return !tun->t_self_test && relay_now_us() - tun->st_probed_us >
+					    PROBE_INTERVAL_MS * 1000 / 2;
+}
+
+/* All of a slot at one go: to wake up and to read is dearer than a probe. */
+static void slot_due(struct frr_event *ev)
+{
+	unsigned int slot = (uintptr_t)EVENT_ARG(ev);
+	struct tunnel *tun = NULL;
+	bool any = false;
+
+	while ((tun = tunnel_next(tun))) {
+		if (!in_slot(tun, slot))
+			continue;
+		any = true;
+		if (probe_due(tun))
+			selftest_probe(tun);
+	}
+	if (!any)
+		return;
+	tunnel_bpf_poll();
+	while ((tun = tunnel_next(tun)))
+		if (in_slot(tun, slot))
+			selftest_await(tun);
+	slot_schedule(slot);
+}
+
+/* Tunnels take turns in slots, so that the probes of many are spread. */
+static void slot_schedule(unsigned int slot)
+{
+	long now = relay_now_us() / 1000 % PROBE_INTERVAL_MS;
+	long wait = slot * (PROBE_INTERVAL_MS / PROBE_SLOTS) - now;
+
+	event_add_timer_msec(tunnel_loop, slot_due, (void *)(uintptr_t)slot,
+			     wait > 0 ? wait : wait + PROBE_INTERVAL_MS,
+			     &t_slots[slot]);
 }
 
 void selftest_update(struct tunnel *tun)
@@ -214,9 +254,13 @@ void selftest_update(struct tunnel *tun)
 			selftest_reset_way(tun, way);
 		else if (st->self_test[way] == TUNNEL_CHECK_OFF)
 			st->self_test[way] = TUNNEL_CHECK_PENDING;
-	if (!tun->t_self_test)
-		event_add_timer_msec(tunnel_loop, selftest_probe, tun, 0,
-				     &tun->t_self_test);
+	if (tun->st_probing)
+		return;
+	tun->st_probing = true;
+	event_add_timer_msec(tunnel_loop, selftest_first, tun, 0,
+			     &tun->t_self_test);
+	if (!t_slots[tun->st_id % PROBE_SLOTS])
+		slot_schedule(tun->st_id % PROBE_SLOTS);
 }
 
 void selftest_seen(struct tunnel *tun, enum tunnel_way way, uint32_t seq)

@@ -197,6 +197,8 @@ struct tunnel {
 	/* self-test bookkeeping, selftest.c's own */
 	uint16_t st_id; /* unique among tunnels, not 0 */
 	uint32_t st_seq;
+	bool st_probing;
+	int64_t st_probed_us; /* monotonic; the last probe */
 	struct tunnel_self_test st[TUNNEL_WAYS];
 	struct frr_event *t_self_test, *t_self_test_judge;
 };
