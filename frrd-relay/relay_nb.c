@@ -235,6 +235,9 @@ const struct frr_yang_module_info frr_relay_info = {
 		},
 		STATE("/instance/state/counters/drop/reason", relay_nb_drop_packets),
 		STATE("/instance/state/counters/drop/packets", relay_nb_drop_packets),
+		STATE("/instance/state/counters/icmp-errors/translated", relay_nb_counter_state),
+		STATE("/instance/state/counters/icmp-errors/rate-limited", relay_nb_counter_state),
+		STATE("/instance/state/counters/icmp-errors/ignored", relay_nb_counter_state),
 		{
 			.xpath = RELAY_XPATH "/instance/state/history",
 			.cbs = {

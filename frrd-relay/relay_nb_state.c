@@ -391,17 +391,26 @@ static bool read_counters(const void *entry)
 
 struct yang_data *relay_nb_counter_state(struct nb_cb_get_elem_args *args)
 {
+	static const struct {
+		const char *leaf;
+		const uint64_t *value;
+	} values[] = {
+		{"rx-packets", &counters.rx_packets},
+		{"rx-bytes", &counters.rx_bytes},
+		{"tx-packets", &counters.tx_packets},
+		{"tx-bytes", &counters.tx_bytes},
+		{"translated", &counters.icmp_errors.translated},
+		{"rate-limited", &counters.icmp_errors.rate_limited},
+		{"ignored", &counters.icmp_errors.ignored},
+	};
 	const char *xpath = args->xpath, *leaf = leaf_of(xpath);
 
 	if (!read_counters(args->list_entry))
 		return NULL;
-	if (!strcmp(leaf, "rx-packets"))
-		return yang_data_new_uint64(xpath, counters.rx_packets);
-	if (!strcmp(leaf, "rx-bytes"))
-		return yang_data_new_uint64(xpath, counters.rx_bytes);
-	if (!strcmp(leaf, "tx-packets"))
-		return yang_data_new_uint64(xpath, counters.tx_packets);
-	return yang_data_new_uint64(xpath, counters.tx_bytes);
+	for (size_t i = 0; i < array_size(values); i++)
+		if (!strcmp(leaf, values[i].leaf))
+			return yang_data_new_uint64(xpath, *values[i].value);
+	return NULL;
 }
 
 const void *relay_nb_drop_get_next(struct nb_cb_get_next_args *args)

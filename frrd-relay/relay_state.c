@@ -6,6 +6,21 @@
 
 /* -------------------------------------------------------------- counters */
 
+/* Of the relay's tunnel, which may have been made anew since the last clear. */
+static void icmp_counters(struct relay *relay, struct tunnel_icmp_errors *out)
+{
+	struct tunnel_icmp_errors *base = &relay->cleared.icmp_errors;
+
+	*out = relay->tun->icmp_errors;
+	if (out->translated < base->translated ||
+	    out->rate_limited < base->rate_limited ||
+	    out->ignored < base->ignored)
+		memset(base, 0, sizeof(*base));
+	out->translated -= base->translated;
+	out->rate_limited -= base->rate_limited;
+	out->ignored -= base->ignored;
+}
+
 int relay_counters(struct relay *relay, struct tunnel_counters *out)
 {
 	struct tunnel_counters *base = &relay->cleared;
@@ -20,8 +35,11 @@ int relay_counters(struct relay *relay, struct tunnel_counters *out)
 
 	/* a new interface counts from zero again */
 	if (out->rx_packets < base->rx_packets ||
-	    out->tx_packets < base->tx_packets)
-		memset(base, 0, sizeof(*base));
+	    out->tx_packets < base->tx_packets) {
+		base->rx_packets = base->rx_bytes = 0;
+		base->tx_packets = base->tx_bytes = 0;
+		base->ndrops = 0;
+	}
 	out->rx_packets -= base->rx_packets;
 	out->rx_bytes -= base->rx_bytes;
 	out->tx_packets -= base->tx_packets;
@@ -32,14 +50,17 @@ int relay_counters(struct relay *relay, struct tunnel_counters *out)
 				out->drops[i].packets -=
 					MIN(base->drops[j].packets,
 					    out->drops[i].packets);
+	icmp_counters(relay, &out->icmp_errors);
 	return 0;
 }
 
 void relay_counters_clear(struct relay *relay)
 {
 	memset(&relay->cleared, 0, sizeof(relay->cleared));
-	if (relay->tun && relay->tun->created)
-		relay->tun->ops->counters(relay->tun, &relay->cleared);
+	if (!relay->tun || !relay->tun->created)
+		return;
+	relay->tun->ops->counters(relay->tun, &relay->cleared);
+	relay->cleared.icmp_errors = relay->tun->icmp_errors;
 }
 
 /* --------------------------------------------------------------- accessors */

@@ -432,6 +432,13 @@ static void counters_json(struct vty *vty, struct relay *relay,
 		json_object_int_add(part, counters.drops[i].reason,
 				    counters.drops[i].packets);
 	json_object_object_add(json, "drops", part);
+	part = json_object_new_object();
+	json_object_int_add(part, "translated",
+			    counters.icmp_errors.translated);
+	json_object_int_add(part, "rateLimited",
+			    counters.icmp_errors.rate_limited);
+	json_object_int_add(part, "ignored", counters.icmp_errors.ignored);
+	json_object_object_add(json, "icmpErrors", part);
 	json_object_object_add(all, relay->cfg.name, json);
 }
 
@@ -449,6 +456,12 @@ static void counters_text(struct vty *vty, struct relay *relay,
 	for (size_t i = 0; i < counters.ndrops; i++)
 		vty_out(vty, "  Dropped, %s: %" PRIu64 " packets\n",
 			counters.drops[i].reason, counters.drops[i].packets);
+	vty_out(vty,
+		"  ICMPv4 errors: %" PRIu64 " told to the senders, %" PRIu64
+		" too many, %" PRIu64 " ignored\n",
+		counters.icmp_errors.translated,
+		counters.icmp_errors.rate_limited,
+		counters.icmp_errors.ignored);
 }
 
 DEFPY(show_relay_counters, show_relay_counters_cmd,

@@ -19,6 +19,7 @@
 #include "selftest_6to4.h"
 #include "tunnel_attach.h"
 #include "tunnel_bpf.h"
+#include "tunnel_icmp.h"
 #include "tunnel_journal.h"
 #include "tunnel_kernel.h"
 #include "tunnel_lock.h"
@@ -541,6 +542,8 @@ int tunnel_init(struct frr_loop *loop, struct zebra_privs_t *privs,
 		return ret;
 	/* reported where it is missed, see selftest.c */
 	init_step(selftest_6to4_init(), "self-test sockets");
+	/* without it the senders are told nothing, as by most relays */
+	init_step(tunnel_icmp_init(), "sockets for ICMP errors");
 	event_add_timer(tunnel_loop, tunnel_tick, NULL, CHECK_INTERVAL_S,
 			&t_tick);
 	return 0;
@@ -562,6 +565,7 @@ static void leave_tunnels(void)
 	EVENT_OFF(t_tick);
 	EVENT_OFF(t_transit);
 	selftest_6to4_fini();
+	tunnel_icmp_fini();
 }
 
 size_t tunnel_fini(void)

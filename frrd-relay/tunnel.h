@@ -100,12 +100,20 @@ struct tunnel_drop {
 	uint64_t packets;
 };
 
+/* ICMPv4 errors about what the tunnel has sent, see tunnel_icmp.h. */
+struct tunnel_icmp_errors {
+	uint64_t translated;   /* sent on as ICMPv6 errors */
+	uint64_t rate_limited; /* would have been, but for their number */
+	uint64_t ignored;      /* nobody is to be told, see icmp_error.h */
+};
+
 #define TUNNEL_DROPS_MAX 16
 struct tunnel_counters {
 	uint64_t rx_packets, rx_bytes; /* 4->6, inner packets that came out */
 	uint64_t tx_packets, tx_bytes; /* 6->4 */
 	struct tunnel_drop drops[TUNNEL_DROPS_MAX];
 	size_t ndrops;
+	struct tunnel_icmp_errors icmp_errors;
 };
 
 /*
@@ -180,6 +188,7 @@ struct tunnel {
 	unsigned int repairs;
 	int64_t repairs_since;
 	void *priv; /* the kind's own state */
+	struct tunnel_icmp_errors icmp_errors;
 	/* called (main thread, from an event, never re-entrantly from an
 	 * operation) whenever `status` changed */
 	void (*changed)(struct tunnel *tun, void *arg);
