@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The ends of tests/bench/datapath.
+ *
+ * blast send IFNAME SECONDS RATE
+ *
+ *   Sends the frames of its standard input, a line of hexadecimal digits each,
+ *   in turn out of IFNAME, a veth; RATE a second, or 0: as fast as it can. They
+ *   are live XDP frames of BPF_PROG_TEST_RUN, redirected to it: the other end
+ *   gets pages of a page pool with room in front, in its NAPI, as from the
+ *   driver of a NIC.  A socket that sends costs more than a router that
+ *   forwards, and leaves no room.  Prints how many were given to IFNAME.
+ *
+ * blast sink IFNAME tc|xdp
+ *
+ *   Counts and drops what comes in by IFNAME, as early as can be.  Prints
+ *   "ready", then the counters for each line on its standard input:
+ *   {"ipv4":N,"proto41":N,"ipv6":N,"other":N,"bytes":N}
+ *
+ * blast host IFNAME ADDRESS RELAY
+ *
+ *   Makes IFNAME that of a 6to4 host without sit: IPv6 that leaves by it goes
+ *   in IPv4 from ADDRESS to RELAY, protocol 41 that comes in is IPv6.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <sys/time.h>
+#include <linux/if_link.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "tests/bench/blast.h"
+#include "tests/bench/blast.skel.h"
+
+/* frames of one system call: more than can be, since each call begins with a
+ * pause; the timer ends it. And of one batch in it. */
+#define CALL (1 << 30)
+#define BATCH 64
+
+static int fail(const char *what, int error)
+{
+	fprintf(stderr, "blast: %s: %s\n", what, strerror(abs(error)));
+	return 1;
+}
+
+static void on_alarm(int sig)
+{
+	(void)sig;
+}
+
+/* A signal that ends a system call, after that time. */
+static int alarm_after(double seconds)
+{
+	struct sigaction action = {.sa_handler = on_alarm};
+	struct itimerval timer = {
+		.it_value.tv_sec = (time_t)seconds,
+		.it_value.tv_usec = (seconds - (time_t)seconds) * 1000000,
+	};
+
+	if (sigaction(SIGALRM, &action, NULL) ||
+	    setitimer(ITIMER_REAL, &timer, NULL))
+		return -errno;
+	return 0;
+}
+
+/* The octets of a hexadecimal text; how many, 0 if it is none. */
+static size_t unhex(const char *text, unsigned char *out, size_t size)
+{
+	unsigned int octet;
+	size_t n = 0;
+
+	for (; text[0] && text[1] && n < size; text += 2) {
+		if (sscanf(text, "%2x", &octet) != 1)
+			return 0;
+		out[n++] = octet;
+	}
+	return *text ? 0 : n;
+}
+
+/* The frames of standard input; how many, and how long they all are. */
+static unsigned int read_frames(struct blast_frame *headers,
+				unsigned char *frame, size_t size,
+				size_t *length)
+{
+	unsigned int frames = 0;
+	char *line = NULL;
+	size_t room = 0, n;
+
+	while (frames < BLAST_FRAMES && getline(&line, &room, stdin) > 0) {
+		line[strcspn(line, "\n")] = '\0';
+		n = unhex(line, frame, size);
+		if (n < BLAST_HEADER || (frames && n != *length)) {
+			fprintf(stderr,
+				"blast: frame %u: not %d octets or more in hexadecimal, or not as long as the first\n",
+				frames, BLAST_HEADER);
+			frames = 0;
+			break;
+		}
+		*length = n;
+		memcpy(headers[frames++].octets, frame, BLAST_HEADER_LONG);
+	}
+	free(line);
+	return frames;
+}
+
+static int do_send(struct blast_bpf *skel, int ifindex, char **args)
+{
+	static struct blast_frame headers[BLAST_FRAMES];
+	static unsigned char frame[4096];
+	double seconds = atof(args[0]), rate = atof(args[1]);
+	size_t length = 0;
+	unsigned int frames =
+		read_frames(headers, frame, sizeof(frame), &length);
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame,
+		    .data_size_in = length, .flags = BPF_F_TEST_XDP_LIVE_FRAMES,
+		    .repeat = CALL, .batch_size = BATCH);
+	int ret;
+
+	if (!frames)
+		return 2;
+	skel->rodata->to_ifindex = ifindex;
+	skel->rodata->gap_ns = rate > 0 ? 1e9 / rate : 0;
+	skel->rodata->frames = frames;
+	bpf_program__set_autoload(skel->progs.blast_send, true);
+	ret = blast_bpf__load(skel);
+	for (__u32 i = 0; i < frames && !ret; i++)
+		ret = bpf_map__update_elem(skel->maps.headers, &i, sizeof(i),
+					   &headers[i], sizeof(headers[i]), 0);
+	if (ret)
+		return fail("load", ret);
+	ret = alarm_after(seconds);
+	if (ret)
+		return fail("timer", ret);
+	ret = bpf_prog_test_run_opts(bpf_program__fd(skel->progs.blast_send),
+				     &opts);
+	if (ret && ret != -EINTR)
+		return fail("live frames", ret);
+	printf("%llu\n", (unsigned long long)skel->bss->sent);
+	return 0;
+}
+
+static int print_counts(struct blast_bpf *skel)
+{
+	static const char *const names[] = {"ipv4", "proto41", "ipv6", "other"};
+	int cpus = libbpf_num_possible_cpus();
+	struct blast_count *values;
+	unsigned long long packets, bytes = 0;
+	int ret = 0;
+
+	if (cpus < 1)
+		return fail("processors", cpus);
+	values = calloc(cpus, sizeof(*values));
+	if (!values)
+		return fail("memory", ENOMEM);
+	putchar('{');
+	for (__u32 kind = 0; kind < BLAST_KINDS && !ret; kind++) {
+		ret = bpf_map_lookup_elem(bpf_map__fd(skel->maps.counts), &kind,
+					  values);
+		packets = 0;
+		for (int cpu = 0; cpu < cpus; cpu++) {
+			packets += values[cpu].packets;
+			bytes += values[cpu].bytes;
+		}
+		printf("\"%s\":%llu,", names[kind], packets);
+	}
+	printf("\"bytes\":%llu}\n", bytes);
+	fflush(stdout);
+	free(values);
+	return ret ? fail("counters", errno) : 0;
+}
+
+/* It stays when this process ends, and goes with the interface. */
+static int attach_tc(int ifindex, enum bpf_tc_attach_point point,
+		     const struct bpf_program *prog)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex,
+		    .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, tc, .handle = 1, .priority = 1,
+		    .prog_fd = bpf_program__fd(prog));
+	int ret = bpf_tc_hook_create(&hook);
+
+	if (ret && ret != -EEXIST)
+		return ret;
+	hook.attach_point = point;
+	return bpf_tc_attach(&hook, &tc);
+}
+
+static int do_sink(struct blast_bpf *skel, int ifindex, char **args)
+{
+	bool xdp = !strcmp(args[0], "xdp");
+	struct bpf_program *prog =
+		xdp ? skel->progs.blast_sink_xdp : skel->progs.blast_sink;
+	char line[16];
+	int ret;
+
+	bpf_program__set_autoload(prog, true);
+	ret = blast_bpf__load(skel);
+	if (ret)
+		return fail("load", ret);
+	if (xdp)
+		ret = bpf_xdp_attach(ifindex, bpf_program__fd(prog),
+				     XDP_FLAGS_DRV_MODE, NULL);
+	else
+		ret = attach_tc(ifindex, BPF_TC_INGRESS, prog);
+	if (ret)
+		return fail("attach", ret);
+	puts("ready");
+	fflush(stdout);
+	while (!ret && fgets(line, sizeof(line), stdin))
+		ret = print_counts(skel);
+	return ret;
+}
+
+static int do_host(struct blast_bpf *skel, int ifindex, char **args)
+{
+	int ret;
+
+	if (inet_pton(AF_INET, args[0], &skel->rodata->host_address) != 1 ||
+	    inet_pton(AF_INET, args[1], &skel->rodata->relay_address) != 1) {
+		fprintf(stderr, "blast: %s, %s: IPv4 addresses, please\n",
+			args[0], args[1]);
+		return 2;
+	}
+	bpf_program__set_autoload(skel->progs.blast_host_out, true);
+	bpf_program__set_autoload(skel->progs.blast_host_in, true);
+	ret = blast_bpf__load(skel);
+	if (ret)
+		return fail("load", ret);
+	ret = attach_tc(ifindex, BPF_TC_EGRESS, skel->progs.blast_host_out);
+	if (!ret)
+		ret = attach_tc(ifindex, BPF_TC_INGRESS,
+				skel->progs.blast_host_in);
+	return ret ? fail("attach", ret) : 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		int args;
+		int (*run)(struct blast_bpf *skel, int ifindex, char **args);
+	} commands[] = {{"send", 2, do_send},
+			{"sink", 1, do_sink},
+			{"host", 2, do_host}};
+	struct bpf_program *prog;
+	struct blast_bpf *skel;
+	unsigned int ifindex;
+	int ret = 2;
+
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
+		if (argc != commands[i].args + 3 ||
+		    strcmp(argv[1], commands[i].name))
+			continue;
+		ifindex = if_nametoindex(argv[2]);
+		if (!ifindex)
+			return fail(argv[2], errno);
+		libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
+		skel = blast_bpf__open();
+		if (!skel)
+			return fail("open", errno);
+		bpf_object__for_each_program(prog, skel->obj)
+			bpf_program__set_autoload(prog, false);
+		ret = commands[i].run(skel, ifindex, argv + 3);
+		blast_bpf__destroy(skel);
+		return ret;
+	}
+	fprintf(stderr,
+		"usage: blast send IFNAME SECONDS RATE\n"
+		"       blast sink IFNAME tc|xdp\n"
+		"       blast host IFNAME ADDRESS RELAY\n");
+	return ret;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What blast.c and its programs share. */
+#ifndef _BLAST_H
+#define _BLAST_H
+
+#include <linux/types.h>
+
+/* octets at the beginning of a frame that are written for each packet: Ethernet
+ * and IPv6, and as much again as IPv4 has where the frame is that long */
+#define BLAST_HEADER 54
+#define BLAST_HEADER_LONG (BLAST_HEADER + 20)
+
+/* frames that are sent in turn; their headers are what they differ in */
+#define BLAST_FRAMES 4096
+
+/* what the sink tells apart */
+enum blast_kind {
+	BLAST_IPV4, /* but not protocol 41 */
+	BLAST_PROTO41,
+	BLAST_IPV6,
+	BLAST_OTHER,
+	BLAST_KINDS
+};
+
+struct blast_frame {
+	__u8 octets[BLAST_HEADER_LONG];
+};
+
+struct blast_count {
+	__u64 packets, bytes;
+};
+
+#endif /* _BLAST_H */
