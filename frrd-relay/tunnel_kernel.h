@@ -30,6 +30,7 @@ enum sit_attr {
 	SIT_ATTR_LOCAL = 2,
 	SIT_ATTR_REMOTE = 3,
 	SIT_ATTR_TTL = 4,
+	SIT_ATTR_TOS = 5,
 	SIT_ATTR_FLAGS = 8,
 	SIT_ATTR_PROTO = 9,
 	SIT_ATTR_PMTUDISC = 10,
@@ -38,9 +39,12 @@ enum sit_attr {
 	SIT_ATTR_MAX = 13,
 };
 
+#define SIT_TOS_INHERIT 1
+
 struct kern_sit {
 	struct in_addr local, remote;
 	uint8_t ttl;
+	uint8_t tos; /* SIT_TOS_INHERIT: that of the inner packet */
 	bool pmtudisc;
 	ifindex_t link;
 	uint16_t flags;

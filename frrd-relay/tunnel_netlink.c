@@ -207,6 +207,7 @@ static void link_put_sit(struct nl_msg *msg, const struct kern_sit *sit)
 	nla_put_u32(msg, SIT_ATTR_REMOTE, sit->remote.s_addr);
 	nla_put_u32(msg, SIT_ATTR_LINK, sit->link);
 	nla_put_u8(msg, SIT_ATTR_TTL, sit->ttl);
+	nla_put_u8(msg, SIT_ATTR_TOS, sit->tos);
 	nla_put_u8(msg, SIT_ATTR_PMTUDISC, sit->pmtudisc);
 	nla_put_u8(msg, SIT_ATTR_PROTO, IPPROTO_IPV6);
 	nla_put(msg, SIT_ATTR_6RD_PREFIX, sizeof(sit->prefix), &sit->prefix);

@@ -39,6 +39,8 @@ void sit_wanted(const struct tunnel *tun, struct kern_sit *sit)
 	memset(sit, 0, sizeof(*sit));
 	sit->local = tun->params.source;
 	sit->ttl = tun->params.ttl;
+	/* RFC 6040 section 4.1; RFC 2983 section 3.1 for the rest of it */
+	sit->tos = SIT_TOS_INHERIT;
 	/* The kernel sets DF whenever the ttl is fixed, whatever is asked for;
 	 * nftables clears it again (tunnel_nft.c). */
 	sit->pmtudisc = true;
@@ -51,6 +53,7 @@ bool sit_same(const struct kern_sit *a, const struct kern_sit *b)
 {
 	return a->local.s_addr == b->local.s_addr &&
 	       a->remote.s_addr == b->remote.s_addr && a->ttl == b->ttl &&
+	       a->tos == b->tos &&
 	       a->pmtudisc == b->pmtudisc && a->link == b->link &&
 	       a->flags == b->flags && a->prefixlen == b->prefixlen &&
 	       memcmp(&a->prefix, &b->prefix, sizeof(a->prefix)) == 0;

@@ -280,6 +280,8 @@ static void parse_sit(struct nlattr *data, struct kern_sit *sit)
 		sit->link = nla_get_u32(tb[SIT_ATTR_LINK]);
 	if (tb[SIT_ATTR_TTL])
 		sit->ttl = nla_get_u8(tb[SIT_ATTR_TTL]);
+	if (tb[SIT_ATTR_TOS])
+		sit->tos = nla_get_u8(tb[SIT_ATTR_TOS]);
 	if (tb[SIT_ATTR_PMTUDISC])
 		sit->pmtudisc = nla_get_u8(tb[SIT_ATTR_PMTUDISC]);
 	if (tb[SIT_ATTR_FLAGS])
