@@ -86,6 +86,18 @@ size_t filter_table(const struct filter_rule *lines, size_t n, bool bogons_on,
 	return filter_normalize(out, n);
 }
 
+bool filter_same(const struct filter_rule *a, size_t na,
+		 const struct filter_rule *b, size_t nb)
+{
+	if (na != nb)
+		return false;
+	for (size_t i = 0; i < na; i++)
+		if (a[i].verdict != b[i].verdict ||
+		    !prefix_same(&a[i].p, &b[i].p))
+			return false;
+	return true;
+}
+
 static bool covers(const struct filter_rule *rule, int family,
 		   const uint8_t *addr)
 {

@@ -42,6 +42,10 @@ size_t filter_table(const struct filter_rule *lines, size_t n, bool bogons,
  */
 size_t filter_normalize(struct filter_rule *rules, size_t n);
 
+/* Two normalized tables say the same. */
+bool filter_same(const struct filter_rule *a, size_t na,
+		 const struct filter_rule *b, size_t nb);
+
 /* What becomes of an address, by normalized rules; permitted where none match.
  */
 enum filter_verdict filter_lookup(const struct filter_rule *rules, size_t n,

@@ -48,7 +48,9 @@ bool relay_validate_name(const char *name, char *err, size_t len)
 bool relay_validate_ifname(const char *ifname, char *err, size_t len)
 {
 	if (!ifname[0] || strlen(ifname) >= IFNAMSIZ ||
-	    strpbrk(ifname, "/:% \t\n") || !strcmp(ifname, ".") ||
+	    strpbrk(ifname, "/:% \t\n") ||
+	    /* what nftables can't name */
+	    strpbrk(ifname, "\"*\\") || !strcmp(ifname, ".") ||
 	    !strcmp(ifname, ".."))
 		return refuse(err, len, "%s is not an interface name", ifname);
 	return true;

@@ -7,12 +7,24 @@
 
 #include "filter.h"
 #include "relay_memory.h"
+#include "relay_time.h"
 #include "tunnel_kernel.h"
 
 DEFINE_MTYPE_STATIC(RELAYD, TUNNEL_RULES, "Relay filter rules");
 
 static struct filter_rule *lines, *table;
 static size_t nlines, room;
+
+/* the broadcast addresses, as they were looked at last */
+static struct {
+	struct filter_rule *rules;
+	size_t n;
+	uint64_t changes; /* kern_addr_generation() */
+	int64_t at_us;
+	uint32_t generation;
+} seen;
+
+#define LOOK_INTERVAL_US 1000000
 
 static void line_add(const struct prefix *p, enum filter_verdict verdict)
 {
@@ -69,9 +81,33 @@ const struct filter_rule *tunnel_filter_rules(const struct tunnel_params *params
 	return table;
 }
 
+uint32_t tunnel_filter_generation(void)
+{
+	int64_t now = relay_now_us();
+
+	if (seen.changes == kern_addr_generation() ||
+	    (seen.at_us && now - seen.at_us < LOOK_INTERVAL_US))
+		return seen.generation;
+	seen.changes = kern_addr_generation();
+	seen.at_us = now;
+	nlines = 0;
+	add_broadcasts();
+	nlines = filter_normalize(lines, nlines);
+	if (filter_same(lines, nlines, seen.rules, seen.n))
+		return seen.generation;
+	seen.rules = XREALLOC(MTYPE_TUNNEL_RULES, seen.rules,
+			      MAX(nlines, 1U) * sizeof(*lines));
+	if (nlines)
+		memcpy(seen.rules, lines, nlines * sizeof(*lines));
+	seen.n = nlines;
+	return ++seen.generation;
+}
+
 void tunnel_filter_fini(void)
 {
 	XFREE(MTYPE_TUNNEL_RULES, lines);
 	XFREE(MTYPE_TUNNEL_RULES, table);
+	XFREE(MTYPE_TUNNEL_RULES, seen.rules);
+	memset(&seen, 0, sizeof(seen));
 	nlines = room = 0;
 }

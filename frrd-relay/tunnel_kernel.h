@@ -12,6 +12,7 @@
 #include "typesafe.h"
 #include "privs.h"
 #include "tunnel.h"
+#include "bpf/relay_bpf.h"
 
 struct nl_msg;
 
@@ -244,6 +245,10 @@ struct nft_relay {
 	const void *owner; /* two tunnels may name a source for a while */
 	struct in_addr source, transmit_source;
 	enum tunnel_direction direction;
+	char ifname[IFNAMSIZ];
+	/* address checks: a table of filter.h, normalized */
+	const struct filter_rule *rules;
+	size_t nrules;
 };
 
 struct nft_relay_counters {
@@ -251,7 +256,8 @@ struct nft_relay_counters {
 	uint64_t probes_in, probes_in_routed;
 	/* probes 6to4: routed by IPv6, sent by the tunnel */
 	uint64_t probes_out_routed, probes_out;
-	uint64_t direction; /* dropped by `tunnel direction` */
+	/* dropped, by enum relay_bpf_reason; those that nftables tells apart */
+	uint64_t drops[RELAY_BPF_REASON_END];
 };
 
 int tunnel_nft_init(void);
@@ -269,11 +275,23 @@ void tunnel_nft_sweep(void);
 /* tunnel.c: rules were applied, or could not be (from an event) */
 void tunnel_nft_changed(void);
 
+/* tunnel_nft_count.c: adds what the sets have counted for n relays, which are
+ * sorted by source. False when a set could not be read. probes: those, too. */
+struct nft_count {
+	const struct nft_relay *relay;
+	struct nft_relay_counters *counters;
+};
+bool tunnel_nft_count(const struct nft_count *counts, size_t n, bool probes);
+
 /* tunnel_nft_text.c, pure: the text of the transaction; n == 0 removes the
  * tables, without a key there are no rules for probes. The caller frees it. */
 char *tunnel_nft_text(const struct nft_relay *relays, size_t n,
 		      const struct nflog_key *key);
 void tunnel_nft_text_free(char **text);
+/* tunnel_nft_filter.c, pure: the name of a reason, also that of its set; and
+ * for which reasons there are sets in the table of a family */
+const char *tunnel_nft_reason(enum relay_bpf_reason reason);
+const enum relay_bpf_reason *tunnel_nft_reasons(int family, size_t *n);
 
 /* -------- tunnel_filter.c -------- */
 
@@ -281,6 +299,9 @@ void tunnel_nft_text_free(char **text);
 struct filter_rule;
 const struct filter_rule *tunnel_filter_rules(const struct tunnel_params *params,
 					      size_t *n);
+/* Changes when the rules would be others for the same params: the host has got
+ * other networks. What is new may be late by a second. No system call. */
+uint32_t tunnel_filter_generation(void);
 void tunnel_filter_fini(void);
 
 /* -------- tunnel_keep.c -------- */

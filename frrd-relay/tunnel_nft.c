@@ -8,7 +8,7 @@
  *    bit in a chain of type route makes the kernel route each packet on its
  *    own; the next chain flips it back.
  *  - `tunnel transmit-source`: a sit device has one address for both ways.
- *  - `tunnel direction`.
+ *  - `tunnel direction`, and the address checks (tunnel_nft_filter.c).
  *  - the self-test's packets: counted on their way, handed over at its end,
  *    where they must not leave the host.
  */
@@ -33,6 +33,7 @@
 
 DEFINE_MTYPE_STATIC(RELAYD, NFT_ENTRY, "Relay nftables entry");
 DEFINE_MTYPE_STATIC(RELAYD, NFT_RELAYS, "Relay nftables list");
+DEFINE_MTYPE_STATIC(RELAYD, NFT_RULES, "Relay nftables filter table");
 
 #define TABLE TUNNEL_NFT_TABLE
 #ifndef SOL_NETLINK
@@ -43,6 +44,7 @@ PREDECL_RBTREE_UNIQ(nft_entries);
 struct nft_entry {
 	struct nft_entries_item item;
 	struct nft_relay relay;
+	struct filter_rule *rules; /* relay.rules, its own */
 	uint32_t wanted; /* generation in which it was asked for */
 	/* counted in tables that are gone, and in the one that is there */
 	struct nft_relay_counters base, live, reading;
@@ -76,26 +78,6 @@ static char event_buf[65536] __attribute__((aligned(NLMSG_ALIGNTO)));
 
 /* -------- counters -------- */
 
-/* the sets whose elements count (tunnel_nft_text.c) */
-enum counted_set {
-	COUNTED_PROBE_IN,
-	COUNTED_PROBE_OUT,
-	COUNTED_PROBE_ROUTED,
-	COUNTED_RECEIVE_ONLY,
-	COUNTED_TRANSMIT_ONLY,
-};
-
-static const struct {
-	int family;
-	const char *name;
-} counted[] = {
-	[COUNTED_PROBE_IN] = {NFPROTO_IPV4, "probe_in"},
-	[COUNTED_PROBE_OUT] = {NFPROTO_IPV4, "probe_out"},
-	[COUNTED_PROBE_ROUTED] = {NFPROTO_IPV6, "probe_routed"},
-	[COUNTED_RECEIVE_ONLY] = {NFPROTO_IPV4, "receive_only"},
-	[COUNTED_TRANSMIT_ONLY] = {NFPROTO_IPV4, "transmit_only"},
-};
-
 static struct nft_entry *entry_find(struct in_addr source)
 {
 	struct nft_entry ref = {.relay.source = source};
@@ -115,106 +97,25 @@ static int nft_run(const char *text)
 	return ret;
 }
 
-/* Where an element's counter belongs, by its set and key. */
-static uint64_t *counter_slot(enum counted_set set, const struct nlattr *attr)
-{
-	const uint8_t *key = nla_data(attr);
-	/* the source is the first address, or in an end of a probe's way */
-	size_t at = set == COUNTED_PROBE_ROUTED ? 8 : 0;
-	struct nft_entry *ent;
-	struct in_addr addr;
-
-	if (nla_len(attr) < (int)(at + sizeof(addr)))
-		return NULL;
-	memcpy(&addr, key + at, sizeof(addr));
-	ent = entry_find(addr);
-	if (!ent)
-		return NULL;
-	switch (set) {
-	case COUNTED_PROBE_IN:
-		return &ent->reading.probes_in;
-	case COUNTED_PROBE_OUT:
-		return &ent->reading.probes_out;
-	case COUNTED_PROBE_ROUTED:
-		return key[0] == 0x20 ? &ent->reading.probes_out_routed
-				      : &ent->reading.probes_in_routed;
-	case COUNTED_RECEIVE_ONLY:
-	case COUNTED_TRANSMIT_ONLY:
-		return &ent->reading.direction;
-	}
-	return NULL;
-}
-
-static struct nlattr *find_in(struct nlattr *nest, int type)
-{
-	return nest ? nla_find(nla_data(nest), nla_len(nest), type) : NULL;
-}
-
-/* An element: { key { value }, expression { data { packets } } } */
-static void counter_of_element(enum counted_set set, struct nlattr *elem)
-{
-	struct nlattr *key, *packets;
-	uint64_t *slot, n;
-
-	key = find_in(find_in(elem, NFTA_SET_ELEM_KEY), NFTA_DATA_VALUE);
-	packets = find_in(
-		find_in(find_in(elem, NFTA_SET_ELEM_EXPR), NFTA_EXPR_DATA),
-		NFTA_COUNTER_PACKETS);
-	slot = key && packets ? counter_slot(set, key) : NULL;
-	if (!slot || nla_len(packets) < (int)sizeof(n))
-		return;
-	memcpy(&n, nla_data(packets), sizeof(n));
-	/* a relay may have several elements of a set */
-	*slot += be64toh(n);
-}
-
-static void counters_cb(struct nlmsghdr *nlh, void *arg)
-{
-	const enum counted_set *set = arg;
-	struct nlattr *list, *elem;
-	int left;
-
-	list = nlmsg_find_attr(nlh, sizeof(struct nfgenmsg),
-			       NFTA_SET_ELEM_LIST_ELEMENTS);
-	if (!list)
-		return;
-	nla_for_each_nested(elem, list, left)
-	{
-		counter_of_element(*set, elem);
-	}
-}
-
-static bool counters_read_set(enum counted_set set)
-{
-	struct nfgenmsg nfg = {.nfgen_family = counted[set].family};
-	struct nl_msg *msg = nlmsg_alloc_simple(
-		NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETSETELEM, NLM_F_DUMP);
-
-	if (!msg)
-		return false;
-	nlmsg_append(msg, &nfg, sizeof(nfg), NLMSG_ALIGNTO);
-	nla_put_string(msg, NFTA_SET_ELEM_LIST_TABLE, TABLE);
-	nla_put_string(msg, NFTA_SET_ELEM_LIST_SET, counted[set].name);
-	return kern_talk_nf(msg, counters_cb, &set) == 0;
-}
-
 static void counters_read(void)
 {
+	size_t n = nft_entries_count(entries), i = 0;
+	struct nft_count *counts;
 	struct nft_entry *ent;
-	bool whole = true;
 
 	counters_read_at = relay_now_us();
-	if (!ctx || !table_present || hold_back)
+	if (!ctx || !table_present || hold_back || !n)
 		return;
-	frr_each (nft_entries, entries, ent)
+	counts = XCALLOC(MTYPE_NFT_RELAYS, n * sizeof(*counts));
+	frr_each (nft_entries, entries, ent) {
 		memset(&ent->reading, 0, sizeof(ent->reading));
-	for (enum counted_set set = 0; set < array_size(counted); set++)
-		if (counted[set].family == NFPROTO_IPV4 || tunnel_nflog_key())
-			whole &= counters_read_set(set);
+		counts[i++] = (struct nft_count){&ent->relay, &ent->reading};
+	}
 	/* tables that someone else is deleting right now count for nothing */
-	frr_each (nft_entries, entries, ent)
-		if (whole)
+	if (tunnel_nft_count(counts, n, tunnel_nflog_key()))
+		frr_each (nft_entries, entries, ent)
 			ent->live = ent->reading;
+	XFREE(MTYPE_NFT_RELAYS, counts);
 }
 
 static void counters_add(struct nft_relay_counters *to,
@@ -224,7 +125,8 @@ static void counters_add(struct nft_relay_counters *to,
 	to->probes_in_routed += more->probes_in_routed;
 	to->probes_out_routed += more->probes_out_routed;
 	to->probes_out += more->probes_out;
-	to->direction += more->direction;
+	for (size_t i = 0; i < array_size(to->drops); i++)
+		to->drops[i] += more->drops[i];
 }
 
 void tunnel_nft_counters(struct in_addr source, struct nft_relay_counters *out)
@@ -437,6 +339,25 @@ static void nft_event(struct frr_event *ev)
 	nft_apply(NULL);
 }
 
+static void entry_fill(struct nft_entry *ent, const struct nft_relay *relay)
+{
+	ent->relay = *relay;
+	XFREE(MTYPE_NFT_RULES, ent->rules);
+	if (relay->nrules) {
+		ent->rules = XCALLOC(MTYPE_NFT_RULES,
+				     relay->nrules * sizeof(*ent->rules));
+		memcpy(ent->rules, relay->rules,
+		       relay->nrules * sizeof(*ent->rules));
+	}
+	ent->relay.rules = ent->rules;
+}
+
+static void entry_free(struct nft_entry *ent)
+{
+	XFREE(MTYPE_NFT_RULES, ent->rules);
+	XFREE(MTYPE_NFT_ENTRY, ent);
+}
+
 void tunnel_nft_set(const struct nft_relay *relay)
 {
 	struct nft_entry *ent = entry_find(relay->source);
@@ -444,7 +365,10 @@ void tunnel_nft_set(const struct nft_relay *relay)
 	if (ent &&
 	    ent->relay.transmit_source.s_addr ==
 		    relay->transmit_source.s_addr &&
-	    ent->relay.direction == relay->direction) {
+	    ent->relay.direction == relay->direction &&
+	    strcmp(ent->relay.ifname, relay->ifname) == 0 &&
+	    filter_same(ent->rules, ent->relay.nrules, relay->rules,
+			relay->nrules)) {
 		ent->relay.owner = relay->owner;
 		return;
 	}
@@ -453,7 +377,7 @@ void tunnel_nft_set(const struct nft_relay *relay)
 		ent->relay.source = relay->source;
 		nft_entries_add(entries, ent);
 	}
-	ent->relay = *relay;
+	entry_fill(ent, relay);
 	nft_schedule();
 	ent->wanted = generation;
 }
@@ -465,7 +389,7 @@ void tunnel_nft_unset(struct in_addr source, const void *owner)
 	if (!ent || ent->relay.owner != owner)
 		return;
 	nft_entries_del(entries, ent);
-	XFREE(MTYPE_NFT_ENTRY, ent);
+	entry_free(ent);
 	nft_schedule();
 }
 
@@ -559,7 +483,7 @@ void tunnel_nft_fini(bool remove_table)
 	EVENT_OFF(t_event);
 	EVENT_OFF(t_hold_back);
 	while ((ent = nft_entries_pop(entries)))
-		XFREE(MTYPE_NFT_ENTRY, ent);
+		entry_free(ent);
 	if (remove_table && table_present)
 		nft_apply(NULL);
 	table_present = hold_back = false;

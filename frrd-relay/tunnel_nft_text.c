@@ -11,20 +11,13 @@
 #include "relay_memory.h"
 #include "selftest_6to4.h"
 #include "tunnel_kernel.h"
+#include "tunnel_nft_text.h"
 
 DEFINE_MTYPE_STATIC(RELAYD, NFT_TEXT, "Relay nftables text");
 
 #define TABLE TUNNEL_NFT_TABLE
 
-struct text {
-	char *buf;
-	size_t len, size;
-};
-
-static void text_add(struct text *t, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void text_add(struct text *t, const char *fmt, ...)
+void text_add(struct text *t, const char *fmt, ...)
 {
 	va_list ap;
 	int n;
@@ -41,11 +34,29 @@ static void text_add(struct text *t, const char *fmt, ...)
 	t->len += n;
 }
 
+#define ELEMENTS "\t\telements = { "
+
+size_t text_elements_begin(struct text *t)
+{
+	size_t mark = t->len;
+
+	text_add(t, ELEMENTS);
+	return mark;
+}
+
+void text_elements_end(struct text *t, size_t mark)
+{
+	if (t->len == mark + strlen(ELEMENTS)) {
+		t->len = mark;
+		return;
+	}
+	t->len -= strlen(", ");
+	text_add(t, " }\n");
+}
+
 enum set_kind {
 	SET_OURS,
 	SET_TRANSMIT,
-	SET_RECEIVE_ONLY,
-	SET_TRANSMIT_ONLY,
 	SET_PROBE_IN,
 	SET_PROBE_OUT,
 	SET_PROBE_ROUTED, /* the first one of table ip6 */
@@ -59,8 +70,6 @@ static const struct {
 } sets[] = {
 	[SET_OURS] = {"set", "ours", "ipv4_addr", false},
 	[SET_TRANSMIT] = {"map", "transmit", "ipv4_addr : ipv4_addr", false},
-	[SET_RECEIVE_ONLY] = {"set", "receive_only", "ipv4_addr", true},
-	[SET_TRANSMIT_ONLY] = {"set", "transmit_only", "ipv4_addr", true},
 	[SET_PROBE_IN] = {"set", "probe_in", "ipv4_addr", true},
 	[SET_PROBE_OUT] = {"set", "probe_out", "ipv4_addr . ipv4_addr", true},
 	[SET_PROBE_ROUTED] = {"set", "probe_routed", "ipv6_addr", true},
@@ -95,14 +104,6 @@ static void text_elements(struct text *t, enum set_kind kind,
 		if (strcmp(src, xmit) != 0)
 			text_add(t, "%s : %s, ", src, xmit);
 		break;
-	case SET_RECEIVE_ONLY:
-		if (r->direction == TUNNEL_DIR_RECEIVE)
-			text_add(t, "%s, ", src);
-		break;
-	case SET_TRANSMIT_ONLY:
-		if (r->direction == TUNNEL_DIR_TRANSMIT)
-			text_add(t, "%s, ", src);
-		break;
 	case SET_PROBE_IN:
 		text_add(t, "%s, ", src);
 		break;
@@ -124,19 +125,11 @@ static void text_set(struct text *t, enum set_kind kind,
 	text_add(t, "\t%s %s {\n\t\ttype %s\n%s", sets[kind].head,
 		 sets[kind].name, sets[kind].type,
 		 sets[kind].counter ? "\t\tcounter\n" : "");
-	mark = t->len;
-	text_add(t, "\t\telements = { ");
-	size_t empty = t->len;
-
+	mark = text_elements_begin(t);
 	for (size_t i = 0; i < n; i++)
 		text_elements(t, kind, &relays[i]);
-	if (t->len == empty) {
-		t->len = mark; /* nft takes no empty list */
-		text_add(t, "\t}\n");
-	} else {
-		t->len -= 2;
-		text_add(t, " }\n\t}\n");
-	}
+	text_elements_end(t, mark);
+	text_add(t, "\t}\n");
 }
 
 /* The bit is flipped between two chains at neighbouring priorities and never
@@ -146,13 +139,6 @@ static void text_set(struct text *t, enum set_kind kind,
 /* before and behind all chains of others */
 #define FIRST "-2147483647"
 #define LAST "2147483646"
-
-/*
- * A probe is known by its nonce. In IPv4 it stands behind the inner IPv6 header
- * (40 octets) and the ICMPv6 header (8); the offsets are in bits.
- */
-#define NONCE4 "@th,384,64"
-#define NONCE6 "@th,64,64"
 
 /* key: NULL where there is nobody to hand probes to. Then none is sent, and a
  * rule that asked for a nonce of 0 would take other people's packets. */
@@ -174,7 +160,6 @@ static void text_rules4(struct text *t, const struct nflog_key *key,
 			 nonce);
 	text_add(t,
 		 "\t\tip daddr " TUNNEL_PROBE_SOURCE " drop\n"
-		 "\t\tip saddr @receive_only drop\n"
 		 "\t\tgoto reroute\n"
 		 "\t}\n"
 		 "\tchain output {\n"
@@ -207,8 +192,6 @@ static void text_rules4(struct text *t, const struct nflog_key *key,
 		 "\t\tip protocol != 41 accept\n"
 		 "\t\tiifname \"lo\" ip saddr " TUNNEL_PROBE_SOURCE
 		 " ip daddr @probe_in accept\n"
-		 "\t\tip saddr " TUNNEL_PROBE_SOURCE " drop\n"
-		 "\t\tip daddr @transmit_only drop\n"
 		 "\t}\n");
 }
 
@@ -255,12 +238,13 @@ char *tunnel_nft_text(const struct nft_relay *relays, size_t n,
 	for (size_t kind = 0; kind < SET_PROBE_ROUTED; kind++)
 		text_set(&t, kind, relays, n);
 	text_rules4(&t, key, nonce);
-	text_add(&t, "}\n");
-	if (!key)
-		return t.buf;
-	text_add(&t, "table ip6 " TABLE " {\n");
-	text_set(&t, SET_PROBE_ROUTED, relays, n);
-	text_rules6(&t, nonce, key->group);
+	text_filter4(&t, relays, n);
+	text_add(&t, "}\ntable ip6 " TABLE " {\n");
+	if (key) {
+		text_set(&t, SET_PROBE_ROUTED, relays, n);
+		text_rules6(&t, nonce, key->group);
+	}
+	text_filter6(&t, relays, n, key ? &nonce : NULL);
 	text_add(&t, "}\n");
 	return t.buf;
 }

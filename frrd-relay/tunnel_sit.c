@@ -449,7 +449,7 @@ static int sit_drop_compat(struct tunnel *tun, ifindex_t ifindex)
 	return 0;
 }
 
-static void sit_rules(struct tunnel *tun)
+void sit_rules(struct tunnel *tun)
 {
 	struct sit *sit = sit_priv(tun);
 	struct nft_relay relay = {
@@ -459,6 +459,9 @@ static void sit_rules(struct tunnel *tun)
 		.direction = tun->params.direction,
 	};
 
+	strlcpy(relay.ifname, tun->params.ifname, sizeof(relay.ifname));
+	sit->filter_generation = tunnel_filter_generation();
+	relay.rules = tunnel_filter_rules(&tun->params, &relay.nrules);
 	if (sit->on_tun)
 		relay.source.s_addr = INADDR_ANY; /* user space does it all */
 	if (sit->nft_source.s_addr != relay.source.s_addr) {

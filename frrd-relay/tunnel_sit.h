@@ -16,6 +16,7 @@ struct sit {
 	struct relay_bpf_counters fast_base;
 	struct in_addr nft_source; /* whose rules are asked for */
 	bool nft_seen; /* they have been in place; a change keeps traffic */
+	uint32_t filter_generation; /* of what they filter */
 	bool was_down;
 	/* statistics of devices that are gone, of the present one, and what a
 	 * former run's device had counted when it was taken over */
@@ -32,6 +33,9 @@ void sit_wanted(const struct tunnel *tun, struct kern_sit *sit);
 bool sit_same(const struct kern_sit *a, const struct kern_sit *b);
 bool sit_is_ours(const struct tunnel *tun, const struct kern_link *link);
 const struct kern_addr *sit_compat_address(ifindex_t ifindex);
+
+/* Asks for the rules that the parameters want. */
+void sit_rules(struct tunnel *tun);
 
 /* -------- tunnel_sit_fast.c -------- */
 

@@ -154,34 +154,50 @@ static void sit_check_forwarding(struct tunnel *tun)
 	}
 }
 
+/* A line that says nothing without rules, or NULL. */
+static const char *needs_rules(const struct tunnel_params *p)
+{
+	if (p->direction != TUNNEL_DIR_BOTH)
+		return "tunnel direction";
+	if (p->transmit_source.s_addr != p->source.s_addr)
+		return "tunnel transmit-source";
+	for (size_t i = 0; i < p->nfilters; i++)
+		if (p->filters[i].verdict == FILTER_VERDICT_DENY)
+			return "filter deny";
+	return NULL;
+}
+
 static void sit_check_rules(struct tunnel *tun)
 {
 	struct tunnel_status *st = &tun->status;
 	struct tunnel_params *p = &tun->params;
-	int ret = sit_priv(tun)->on_tun ? 0 : tunnel_nft_state(p->source);
+	struct sit *sit = sit_priv(tun);
+	const char *what;
+	int ret;
 
+	if (sit->nft_source.s_addr &&
+	    sit->filter_generation != tunnel_filter_generation())
+		sit_rules(tun);
+	ret = sit->on_tun ? 0 : tunnel_nft_state(p->source);
 	st->note[0] = '\0';
 	if (ret == 0)
-		sit_priv(tun)->nft_seen = true;
+		sit->nft_seen = true;
 	if (ret == -ENOENT)
 		sit_repair_now(tun);
 	if (ret == -EINPROGRESS || ret == -ENOENT) {
 		if (st->interface == TUNNEL_CHECK_OK &&
-		    !sit_priv(tun)->nft_seen)
+		    !sit->nft_seen)
 			st->interface = TUNNEL_CHECK_PENDING;
 	} else if (ret < 0) {
-		if (p->transmit_source.s_addr != p->source.s_addr ||
-		    p->direction != TUNNEL_DIR_BOTH) {
+		what = needs_rules(p);
+		if (what) {
 			st->datapath_error = true;
 			sit_failed(tun, &st->interface, TUNNEL_REPAIR_LATER,
-				   "%s needs nftables: %s",
-				   p->direction != TUNNEL_DIR_BOTH
-					   ? "tunnel direction"
-					   : "tunnel transmit-source",
+				   "%s needs nftables: %s", what,
 				   tunnel_nft_error());
 		}
 		strlcpy(st->note,
-			"without nftables all packets may go to one IPv4 next hop: kernel sit caches one route",
+			"without nftables no addresses are checked, and all packets may go to one IPv4 next hop: kernel sit caches one route",
 			sizeof(st->note));
 	} else if (tunnel_route_several_nexthops() && !sit_priv(tun)->fast) {
 		strlcpy(st->note,
@@ -216,12 +232,34 @@ void sit_probes(const struct sit *sit, struct nft_relay_counters *out)
 	tunnel_nft_counters(sit->nft_source, &now);
 	out->probes_in = base->probes_in + now.probes_in;
 	out->probes_out = base->probes_out + now.probes_out;
-	out->direction = base->direction + now.direction;
+	for (size_t i = 0; i < array_size(out->drops); i++)
+		out->drops[i] = base->drops[i] + now.drops[i];
 }
 
 static uint64_t less(uint64_t a, uint64_t b)
 {
 	return a > b ? a - b : 0;
+}
+
+/*
+ * By reason; what nftables can't ask is sit's own: rx_frame counts congestion
+ * marks that can't be handed on, and rx_errors those and spoofed sources.
+ */
+static void drops_add(struct tunnel_counters *out,
+		      const struct nft_relay_counters *rules,
+		      const struct kern_stats *dev)
+{
+	uint64_t n;
+
+	for (enum relay_bpf_reason r = RELAY_BPF_PASS + 1;
+	     r < RELAY_BPF_REASON_END; r++) {
+		n = rules->drops[r];
+		if (r == RELAY_BPF_DROP_SOURCE_SPOOFED)
+			n += less(dev->rx_errors, dev->rx_frame);
+		else if (r == RELAY_BPF_DROP_ECN)
+			n += dev->rx_frame;
+		sit_add_drops(out, tunnel_nft_reason(r), n);
+	}
 }
 
 /* What was told once is never taken back. */
@@ -280,14 +318,13 @@ int sit_counters(struct tunnel *tun, struct tunnel_counters *out)
 		less(now.rx_bytes, probes.probes_in * SELFTEST_PROBE_LEN);
 	out->tx_packets = now.tx_packets;
 	out->tx_bytes = now.tx_bytes;
-	sit_add_drops(out, "rx-errors", now.rx_errors);
+	drops_add(out, &probes, &now);
 	sit_add_drops(out, "rx-dropped", now.rx_dropped);
 	sit_add_drops(out, "tx-errors", now.tx_errors);
 	sit_add_drops(out, "tx-dropped", less(now.tx_dropped, probes.probes_out));
 	sit_add_drops(out, "tx-carrier", now.tx_carrier);
 	sit_add_drops(out, "tx-aborted", now.tx_aborted);
 	sit_add_drops(out, "collisions", now.collisions);
-	sit_add_drops(out, "direction", probes.direction);
 	sit_fast_counters(tun, out);
 	counters_keep(&sit->told, out);
 	return ret;
