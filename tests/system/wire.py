@@ -32,8 +32,8 @@ def checksum(data):
     return ~total & 0xFFFF
 
 
-def ipv4(src, dst, proto, payload, ttl=64, flags=0, offset=0):
-    head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(payload), 0, flags << 13 | offset // 8, ttl, proto, 0,
+def ipv4(src, dst, proto, payload, ttl=64, flags=0, offset=0, tos=0):
+    head = struct.pack("!BBHHHBBH4s4s", 0x45, tos, 20 + len(payload), 0, flags << 13 | offset // 8, ttl, proto, 0,
                        socket.inet_aton(src), socket.inet_aton(dst))
     return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + payload
 
