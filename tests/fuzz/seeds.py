@@ -205,6 +205,26 @@ def icmp_echo():
     yield "life-lost", b"\3" + bytes([0, 10, 0, 5, 20, 0, 4, 0, 0] * 4 + [3, 5, 0, 3, 2, 0, 7, 1, 1])
 
 
+def icmp_error():
+    sender, host, host6 = "2001:db8:6::1", "203.0.113.7", "2002:cb00:7107::1"
+
+    def error(kind, code, inner, mtu=0, words=0, cut=None):
+        body = struct.pack("!BBHBBH", kind, code, 0, 0, words, mtu) + ipv4("192.88.99.1", host, 41, inner)[:cut]
+        return b"\1\xa0" + ipv4("198.51.100.1", "192.88.99.1", 1,
+                                body[:2] + struct.pack("!H", checksum(body)) + body[4:])
+    udp = ipv6(sender, host6, 17, bytes(8) + b"x" * 1300)
+    yield "host-unreachable", error(3, 1, udp, cut=548)
+    yield "prohibited", error(3, 13, udp, cut=128)
+    yield "too-big", error(3, 4, udp, mtu=1300, cut=548)
+    yield "too-big-old", error(3, 4, udp, cut=68)
+    yield "time-exceeded", error(11, 0, udp)
+    yield "rfc4884", error(11, 0, udp, words=32, cut=128) + b"\x20\0\0\0\0\x08\1\1\0\0\0\1"
+    yield "eight-octets", error(3, 1, udp, cut=28)
+    yield "about-an-error", error(3, 1, ipv6(sender, host6, 58, b"\1\3\0\0" + bytes(48)))
+    yield "extensions", error(3, 1, ipv6(sender, host6, 0, b"\x3c" + bytes(7) + b"\x2c" + bytes(7) + b"\x3a" + bytes(7) +
+                                         b"\x80" + bytes(7)))
+
+
 # ------------------------------------------------------------------- 6to4
 
 def slow_6to4():
@@ -261,7 +281,7 @@ def bfd():
             address(family, local) + b"\0"
 
 
-SEEDS = {f.__name__: f for f in (links, routes, replies, selftest, nflog, icmp_echo, slow_6to4, journal, bfd)}
+SEEDS = {f.__name__: f for f in (links, routes, replies, selftest, nflog, icmp_echo, icmp_error, slow_6to4, journal, bfd)}
 
 
 def fill():
