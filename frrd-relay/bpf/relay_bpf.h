@@ -115,6 +115,12 @@ enum relay_bpf_verdict {
 	RELAY_BPF_DENY,
 };
 
+/* A link that XDP takes frames from: the value of the map `xdp_uplinks`. */
+struct relay_bpf_uplink {
+	__u8 mac[6];
+	__u8 pad[2];
+};
+
 /* What became of a probe of the self-test (ring buffer `probes`). A power of
  * two. */
 #define RELAY_BPF_PROBE_LEN 128

@@ -605,4 +605,7 @@ int relay_egress(struct __sk_buff *skb)
 	return relay ? encapsulate(skb, 0, relay, &pass, true) : TC_ACT_UNSPEC;
 }
 
+/* of the same object: the skeleton, the maps and the counters are the same */
+#include "sixtofour_xdp.h"
+
 char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The XDP program against the tc programs: what it does not hand up it does as
+ * they do, octet for octet, reason for reason.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <arpa/inet.h>
+#include <linux/pkt_cls.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "bpf_lab.h"
+
+static int run(const struct packet *in, struct packet *out)
+{
+	struct xdp_md ctx = {.data_end = in->len,
+			     .ingress_ifindex = lab.uplink};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in->octets,
+		    .data_size_in = in->len, .data_out = out->octets,
+		    .data_size_out = sizeof(out->octets), .ctx_in = &ctx,
+		    .ctx_size_in = sizeof(ctx), .repeat = 1);
+
+	assert_int_equal(
+		bpf_prog_test_run_opts(
+			bpf_program__fd(lab.skel->progs.uplink_xdp), &opts),
+		0);
+	out->len = opts.data_size_out;
+	return opts.retval;
+}
+
+/* The identification of an encapsulated packet is made 0. */
+static void drop_identification(struct packet *p)
+{
+	if (p->octets[12] != 0x08)
+		return;
+	memset(p->octets + ETH + 4, 0, 2);
+	packet_checksum(p);
+}
+
+enum outcome { UP, DROPPED, CROSSED };
+
+static enum outcome compare(const struct packet *in, bool may_go_up)
+{
+	static const struct packet none;
+	struct relay_bpf_counters by_xdp, by_tc;
+	struct packet xdp_out = none, tc_out = none;
+	int xdp, tc;
+
+	lab_counted(&by_xdp);
+	xdp = run(in, &xdp_out);
+	lab_counted(&by_xdp);
+	tc = lab_run(lab.skel->progs.uplink_ingress, in, &tc_out);
+	lab_counted(&by_tc);
+	switch (xdp) {
+	case XDP_PASS:
+		/* as it came but for what is behind it, and not counted */
+		assert_true(xdp_out.len <= in->len);
+		assert_memory_equal(xdp_out.octets, in->octets, xdp_out.len);
+		for (size_t i = 0; i < sizeof(by_xdp) / 8; i++)
+			assert_int_equal(((uint64_t *)&by_xdp)[i], 0);
+		if (!may_go_up)
+			assert_int_equal(tc, TC_ACT_UNSPEC);
+		return UP;
+	case XDP_DROP:
+		assert_int_equal(tc, TC_ACT_SHOT);
+		assert_memory_equal(&by_xdp, &by_tc, sizeof(by_tc));
+		return DROPPED;
+	case XDP_REDIRECT:
+		assert_int_equal(tc, TC_ACT_REDIRECT);
+		assert_memory_equal(&by_xdp, &by_tc, sizeof(by_tc));
+		drop_identification(&xdp_out);
+		drop_identification(&tc_out);
+		assert_int_equal(xdp_out.len, tc_out.len);
+		assert_memory_equal(xdp_out.octets, tc_out.octets, tc_out.len);
+		return CROSSED;
+	}
+	fail_msg("XDP: %d", xdp);
+	return UP;
+}
+
+/* -------- tests -------- */
+
+static void test_crosses(void **state)
+{
+	static const size_t payloads[] = {6, 7, 20, 59, 100, 576, 1239, 1440};
+	struct packet in;
+
+	for (size_t i = 0; i < sizeof(payloads) / sizeof(*payloads); i++) {
+		packet_4to6(&in, payloads[i]);
+		assert_int_equal(compare(&in, false), CROSSED);
+		packet_6to4(&in, payloads[i]);
+		assert_int_equal(compare(&in, false), CROSSED);
+		/* and behind it what does not belong to it */
+		packet_add(&in, "padding", 7);
+		assert_int_equal(compare(&in, false), CROSSED);
+		packet_4to6(&in, payloads[i]);
+		packet_add(&in, "padding", 7);
+		assert_int_equal(compare(&in, false), CROSSED);
+	}
+	/* what XDP would send shorter than Ethernet's shortest */
+	for (size_t payload = 0; payload < 6; payload++) {
+		packet_4to6(&in, payload);
+		assert_int_equal(compare(&in, true), UP);
+	}
+}
+
+static void test_fields(void **state)
+{
+	struct packet in;
+
+	for (int octet = 0; octet < 256; octet++) {
+		/* type of service, so ECN too, against each inner one */
+		for (int inner = 0; inner < 4; inner++) {
+			packet_4to6(&in, 40);
+			in.octets[ETH + 1] = octet;
+			packet_checksum(&in);
+			in.octets[ETH + V4 + 1] = inner << 4;
+			assert_int_not_equal(compare(&in, false), UP);
+		}
+		packet_6to4(&in, 40);
+		in.octets[ETH] = 0x60 | octet >> 4;
+		in.octets[ETH + 1] = octet << 4;
+		assert_int_equal(compare(&in, false), CROSSED);
+		/* hop limit */
+		packet_6to4(&in, 40);
+		in.octets[ETH + 7] = octet;
+		assert_int_equal(compare(&in, false), octet > 1 ? CROSSED : UP);
+		packet_4to6(&in, 40);
+		in.octets[ETH + V4 + 7] = octet;
+		assert_int_equal(compare(&in, false), octet > 1 ? CROSSED : UP);
+	}
+}
+
+static void test_up(void **state)
+{
+	static const struct {
+		const char *what;
+		size_t at;
+		const char *octets;
+		size_t n;
+	} cases[] = {
+		{"tagged", 12, "\x81\0", 2},
+		{"tagged twice", 12, "\x88\xa8", 2},
+		{"PPPoE", 12, "\x88\x64", 2},
+		{"ARP", 12, "\x08\x06", 2},
+		{"another host's", 0, "\x02\0\0\0\0\x77", 6},
+		{"the first half is right", 0, "\x02\0\0\0\0\0", 6},
+		{"multicast", 0, "\x33\x33\0\0\0\x01", 6},
+		{"broadcast", 0, "\xff\xff\xff\xff\xff\xff", 6},
+	};
+	uint32_t ifindex = lab.uplink;
+	struct relay_bpf_uplink uplink = {.mac = LAB_UPLINK_MAC};
+	struct packet in, out;
+	int devices = bpf_map__fd(lab.skel->maps.xdp_devices);
+	int uplinks = bpf_map__fd(lab.skel->maps.xdp_uplinks);
+
+	for (int way = 0; way < 2; way++) {
+		for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+			if (way)
+				packet_6to4(&in, 40);
+			else
+				packet_4to6(&in, 40);
+			memcpy(in.octets + cases[i].at, cases[i].octets,
+			       cases[i].n);
+			if (compare(&in, false) != UP)
+				fail_msg("%s: not up", cases[i].what);
+		}
+		/* an uplink that is not known, or can't send such frames */
+		memcpy(in.octets, LAB_UPLINK_MAC, 6);
+		in.octets[12] = way ? 0x86 : 0x08;
+		in.octets[13] = way ? 0xdd : 0x00;
+		assert_int_equal(compare(&in, false), CROSSED);
+		assert_int_equal(bpf_map_delete_elem(uplinks, &ifindex), 0);
+		assert_int_equal(compare(&in, true), UP);
+		assert_int_equal(
+			bpf_map_update_elem(uplinks, &ifindex, &uplink, 0), 0);
+		assert_int_equal(bpf_map_delete_elem(devices, &ifindex), 0);
+		assert_int_equal(compare(&in, true), UP);
+		assert_int_equal(
+			bpf_map_update_elem(devices, &ifindex, &ifindex, 0), 0);
+		assert_int_equal(compare(&in, false), CROSSED);
+	}
+	/* a neighbour that has to be asked for first */
+	packet_4to6_from(&in, LAB_HOST, LAB_HOST6, "2001:db8:1::9", 40);
+	assert_int_equal(compare(&in, true), UP);
+	/* in several buffers */
+	lab_shell("ip link set up0 mtu 9000");
+	lab_shell("ip -6 route replace default via 2001:db8:1::1 mtu 9000");
+	packet_4to6(&in, 3000);
+	assert_int_equal(compare(&in, false), CROSSED);
+	packet_4to6(&in, 3700);
+	assert_int_equal(run(&in, &out), XDP_PASS);
+	assert_int_equal(out.len, in.len);
+	assert_memory_equal(out.octets, in.octets, in.len);
+	lab_shell("ip link set up0 mtu 1500");
+	lab_shell("ip -6 route replace default via 2001:db8:1::1");
+}
+
+/* Cut at each octet. */
+static void test_truncated(void **state)
+{
+	struct packet whole, in;
+
+	packet_4to6(&whole, 20);
+	for (size_t len = ETH + V4; len < whole.len; len++) {
+		in = whole;
+		in.len = len;
+		/* where there is no IPv6 header, tc counts */
+		assert_int_equal(compare(&in, len < ETH + V4 + V6),
+				 len < ETH + V4 + V6 ? UP : DROPPED);
+	}
+	packet_6to4(&whole, 20);
+	for (size_t len = ETH + V6; len < whole.len; len++) {
+		in = whole;
+		in.len = len;
+		assert_int_equal(compare(&in, false), DROPPED);
+	}
+}
+
+/* What is kept of a packet serves both, whoever asked. */
+static void test_flows(void **state)
+{
+	struct packet in, out;
+
+	for (int way = 0; way < 2; way++)
+		for (int first = 0; first < 2; first++) {
+			lab.skel->data->flow_generation++;
+			lab.skel->data->flow_lifetime_ns = 60 * 1000000000ULL;
+			if (way)
+				packet_6to4(&in, 40);
+			else
+				packet_4to6(&in, 40);
+			if (first)
+				assert_int_equal(run(&in, &out), XDP_REDIRECT);
+			else
+				assert_int_equal(
+					lab_run(lab.skel->progs.uplink_ingress,
+						&in, &out),
+					TC_ACT_REDIRECT);
+			lab_shell("ip route del default");
+			lab_shell("ip -6 route del default");
+			assert_int_equal(compare(&in, false), CROSSED);
+			lab.skel->data->flow_generation++;
+			assert_int_equal(compare(&in, false), UP);
+			lab_shell("ip route add default via 203.0.113.1");
+			lab_shell("ip -6 route add default via 2001:db8:1::1");
+			lab.skel->data->flow_lifetime_ns = 0;
+		}
+}
+
+/* Some that ask the FIB go up, that the kernel sees its neighbours used. */
+static void test_share(void **state)
+{
+	struct packet in, out;
+	int up = 0;
+
+	packet_4to6(&in, 40);
+	lab.skel->data->xdp_up_share = 4;
+	for (int i = 0; i < 4000; i++)
+		up += run(&in, &out) == XDP_PASS;
+	lab.skel->data->xdp_up_share = 0;
+	assert_in_range(up, 800, 1200);
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(run(&in, &out), XDP_REDIRECT);
+}
+
+/* A rule or two for the random packets to run into. */
+static void rules(bool add)
+{
+	lab_rule(AF_INET, (uint8_t[4]){10}, 8, RELAY_BPF_BOGON, add);
+	lab_rule(AF_INET, (uint8_t[4]){224}, 3, RELAY_BPF_BOGON, add);
+	lab_rule(AF_INET6, (uint8_t[16]){0xfe, 0x80}, 10, RELAY_BPF_BOGON, add);
+	lab_rule(AF_INET6, (uint8_t[16]){0x20, 0x02, 0xc7}, 24, RELAY_BPF_DENY,
+		 add);
+	memset(lab.relay.octets4, add ? 0xff : 0, sizeof(lab.relay.octets4));
+	memset(lab.relay.octets6, add ? 0xff : 0, sizeof(lab.relay.octets6));
+	lab_set_relay();
+}
+
+/* Packets with up to three octets of their headers wrong, or another length. */
+static void test_random(void **state)
+{
+	int seen[3] = {0};
+	struct packet in;
+
+	rules(true);
+	srandom(2002);
+	for (int i = 0; i < 30000; i++) {
+		bool way = random() & 1;
+		size_t headers = way ? V6 : V4 + V6;
+
+		if (way)
+			packet_6to4(&in, 6 + random() % 64);
+		else
+			packet_4to6(&in, 6 + random() % 64);
+		for (int n = random() % 4; n > 0; n--) {
+			size_t at = ETH + random() % headers;
+
+			in.octets[at] = random() % 3 ? random()
+						     : (1 << random() % 8) ^
+							       in.octets[at];
+		}
+		if (!way && random() % 8)
+			packet_checksum(&in);
+		if (random() % 8 == 0)
+			in.len = ETH + headers + random() % 80;
+		/* neighbours may be missing, frames short: tc's */
+		seen[compare(&in, true)]++;
+	}
+	rules(false);
+	for (int i = 0; i < 3; i++)
+		assert_true(seen[i] > 1000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_crosses),
+		cmocka_unit_test(test_fields),
+		cmocka_unit_test(test_up),
+		cmocka_unit_test(test_truncated),
+		cmocka_unit_test(test_flows),
+		cmocka_unit_test(test_share),
+		cmocka_unit_test(test_random),
+	};
+	struct relay_bpf_uplink uplink = {.mac = LAB_UPLINK_MAC};
+	int ret = lab_open();
+
+	if (ret)
+		return ret;
+	/* a device has what test runs need as soon as it has a program */
+	if (bpf_xdp_attach(lab.uplink,
+			   bpf_program__fd(lab.skel->progs.uplink_xdp), 0,
+			   NULL) ||
+	    bpf_map_update_elem(bpf_map__fd(lab.skel->maps.xdp_uplinks),
+				&lab.uplink, &uplink, 0) ||
+	    bpf_map_update_elem(bpf_map__fd(lab.skel->maps.xdp_devices),
+				&lab.uplink, &lab.uplink, 0)) {
+		perror("XDP");
+		return 99;
+	}
+	lab.skel->data->xdp_up_share = 0;
+	ret = cmocka_run_group_tests(tests, NULL, NULL);
+	lab_close();
+	return ret;
+}
