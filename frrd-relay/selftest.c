@@ -63,7 +63,7 @@ static void selftest_reset_way(struct tunnel *tun, enum tunnel_way way)
 {
 	struct tunnel_self_test *st = &tun->st[way];
 
-	st->waiting = false;
+	st->waiting = 0;
 	st->by_uplink = false;
 	st->error = 0;
 	st->lost = 0;
@@ -127,12 +127,12 @@ static void selftest_judge(struct tunnel *tun)
 
 		if (!st->waiting)
 			continue;
-		st->waiting = false;
 		st->lost++;
 		DEBUGD(&relay_dbg_tunnel,
 		       "relay %s: self-test probe %u lost, %s",
 		       tun->params.owner, tun->st_seq, tunnel_way_str(way));
 		selftest_describe_loss(tun, way);
+		st->waiting = 0;
 		if (st->lost < PROBE_LOSSES_MAX)
 			continue;
 		tun->status.self_test[way] = TUNNEL_CHECK_FAILED;
@@ -160,7 +160,7 @@ static void selftest_probe(struct tunnel *tun)
 
 		if (!way_tested(tun, way))
 			continue;
-		st->waiting = true;
+		st->waiting = 1U << TUNNEL_PATH_STACK;
 		st->why[0] = '\0';
 		st->error = tun->ops->self_test(tun, way, tun->st_seq);
 		if (st->error == 0)
@@ -263,14 +263,19 @@ void selftest_update(struct tunnel *tun)
 		slot_schedule(tun->st_id % PROBE_SLOTS);
 }
 
-void selftest_seen(struct tunnel *tun, enum tunnel_way way, uint32_t seq)
+void selftest_seen(struct tunnel *tun, enum tunnel_way way,
+		   enum tunnel_path path, uint32_t seq)
 {
 	struct tunnel_self_test *st = &tun->st[way];
 
-	st->seen++;
-	if (seq != tun->st_seq || !st->waiting)
+	if (path == TUNNEL_PATH_STACK)
+		st->stack_seen++;
+	if (seq != tun->st_seq || !(st->waiting & 1U << path))
 		return;
-	st->waiting = false;
+	st->waiting &= ~(1U << path);
+	if (st->waiting)
+		return;
+	st->seen++;
 	st->lost = 0;
 	st->vanished = 0;
 	st->detail[0] = '\0';

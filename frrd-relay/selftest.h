@@ -20,7 +20,8 @@ void selftest_reset(struct tunnel *tun);
 void selftest_presume(struct tunnel *tun);
 /* After each check: starts or stops probing, fills status.self_test. */
 void selftest_update(struct tunnel *tun);
-/* From a kind: probe seq came out at the end of its way. */
-void selftest_seen(struct tunnel *tun, enum tunnel_way way, uint32_t seq);
+/* From a kind: probe seq came out at the end of its way, on that path. */
+void selftest_seen(struct tunnel *tun, enum tunnel_way way,
+		   enum tunnel_path path, uint32_t seq);
 
 #endif /* _RELAY_SELFTEST_H */

@@ -294,7 +294,8 @@ static int raw_send(const uint8_t *pkt, size_t len, struct in_addr dst)
 	return 0;
 }
 
-int selftest_6to4_send(struct tunnel *tun, enum tunnel_way way, uint32_t seq)
+int selftest_6to4_send(struct tunnel *tun, enum tunnel_way way,
+		       enum tunnel_path path, uint32_t seq)
 {
 	struct tunnel_self_test *st = &tun->st[way];
 	const struct probe_route *route;
@@ -320,9 +321,13 @@ int selftest_6to4_send(struct tunnel *tun, enum tunnel_way way, uint32_t seq)
 		return -ENETUNREACH;
 	}
 	len = selftest_6to4_build(pkt, tun->params.source, &probe,
-				  tunnel_probe_nonce());
+				  path == TUNNEL_PATH_FAST
+					  ? tunnel_fast_nonce()
+					  : tunnel_probe_nonce());
 	if (way == TUNNEL_WAY_6TO4)
 		return packet_send(pkt, len, ETH_P_IPV6);
+	if (path == TUNNEL_PATH_FAST)
+		return packet_send(pkt, len, ETH_P_IP);
 	ret = raw_send(pkt, len, tun->params.source);
 	/* A filter of IPv4 output says nothing about what comes in. The packet
 	 * socket passes it by; it is not the first choice, since what comes in
@@ -353,7 +358,7 @@ static void probe_seen(const uint8_t *pkt, size_t len)
 		return;
 	if (probe.uplink && probe.seq == tun->st_seq)
 		tun->st[probe.way].by_uplink = true;
-	selftest_seen(tun, probe.way, probe.seq);
+	selftest_seen(tun, probe.way, TUNNEL_PATH_STACK, probe.seq);
 }
 
 /* Why a probe did not get out of the eBPF programs. */
@@ -385,7 +390,7 @@ void selftest_6to4_bpf_seen(struct tunnel *tun,
 			    const struct relay_bpf_probe *seen)
 {
 	size_t len = MIN(seen->len, sizeof(seen->packet));
-	const uint8_t *nonce = tunnel_probe_nonce();
+	const uint8_t *nonce = tunnel_fast_nonce();
 	struct selftest_probe probe;
 	bool out;
 
@@ -407,7 +412,7 @@ void selftest_6to4_bpf_seen(struct tunnel *tun,
 	}
 	if (probe.uplink && probe.seq == tun->st_seq)
 		tun->st[probe.way].by_uplink = true;
-	selftest_seen(tun, probe.way, probe.seq);
+	selftest_seen(tun, probe.way, TUNNEL_PATH_FAST, probe.seq);
 }
 
 static int sockets_open(void)

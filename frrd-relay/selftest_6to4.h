@@ -32,7 +32,8 @@ void selftest_6to4_address(enum selftest_end end, struct in_addr source,
  * Sends one probe; 0 or -errno, with the cause in st[way].why where errno
  * does not tell it.
  */
-int selftest_6to4_send(struct tunnel *tun, enum tunnel_way way, uint32_t seq);
+int selftest_6to4_send(struct tunnel *tun, enum tunnel_way way,
+		       enum tunnel_path path, uint32_t seq);
 
 /* 0, or why what the stack lets out is not handed over, in st->why too. */
 int selftest_6to4_log_error(struct tunnel_self_test *st);

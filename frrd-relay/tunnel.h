@@ -32,6 +32,12 @@ enum tunnel_way {
 };
 #define TUNNEL_WAYS 2
 
+/* How a way is gone: a kind may have both, and then both have to work. */
+enum tunnel_path {
+	TUNNEL_PATH_STACK,
+	TUNNEL_PATH_FAST, /* eBPF */
+};
+
 /* What a check says; `pending` = not known yet, `off` = not asked for. */
 enum tunnel_check {
 	TUNNEL_CHECK_PENDING,
@@ -135,9 +141,10 @@ struct tunnel_ops {
 	int (*remove)(struct tunnel *tun);
 	/* relayd ends, the kernel's objects stay: frees priv; may be NULL */
 	void (*leave)(struct tunnel *tun);
-	/* send one in-band probe one way (see selftest.h); its coming out is
-	 * reported through selftest_seen(). On error st[way].why may say why.
-	 */
+	/* send one in-band probe one way (see selftest.h), on each path of
+	 * st[way].waiting, which is the stack's unless this sets others; its
+	 * coming out is reported through selftest_seen(). On error
+	 * st[way].why may say why. */
 	int (*self_test)(struct tunnel *tun, enum tunnel_way way, uint32_t seq);
 	/* losses probes in a row have not come out: at 1 remembers what there
 	 * is to compare with, from 2 on may say in st[way].detail where they
@@ -158,12 +165,13 @@ enum tunnel_repair {
 
 /* The self-test of one way through one tunnel. */
 struct tunnel_self_test {
-	bool waiting;		     /* the last probe has not come out yet */
+	unsigned int waiting; /* 1 << path: the last probe has not come out */
 	int error;		     /* of sending it */
 	char why[TUNNEL_DETAIL_LEN]; /* the error in words, "" = errno's */
 	unsigned int lost;	     /* consecutive losses */
 	unsigned int vanished;	     /* those in a row that were sent */
 	uint64_t sent, seen;
+	uint64_t stack_seen; /* probes, late ones too: the device counts them */
 	ifindex_t uplink; /* that the last probe was to leave by; 0: none */
 	bool by_uplink;	  /* one has come out there since the last reset */
 	char detail[TUNNEL_DETAIL_LEN];

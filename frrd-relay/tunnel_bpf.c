@@ -97,8 +97,10 @@ static int load(void)
 	skel = sixtofour_bpf__open();
 	if (!skel)
 		return load_failed("the programs can't be read", -errno);
-	memcpy(&skel->rodata->probe_nonce, tunnel_probe_nonce(),
+	memcpy(&skel->rodata->probe_nonce, tunnel_fast_nonce(),
 	       sizeof(skel->rodata->probe_nonce));
+	memcpy(&skel->rodata->stack_nonce, tunnel_probe_nonce(),
+	       sizeof(skel->rodata->stack_nonce));
 	ret = sixtofour_bpf__load(skel);
 	if (ret < 0)
 		return load_failed("the kernel does not take the programs",

@@ -219,8 +219,10 @@ struct nflog_key {
 	uint8_t nonce[8]; /* random, of this process; in every probe */
 };
 
-/* 8 octets, random, of this process: in every probe */
+/* 8 octets, random, of this process: in every probe; another one in those that
+ * the eBPF programs are to take */
 const uint8_t *tunnel_probe_nonce(void);
+const uint8_t *tunnel_fast_nonce(void);
 
 /* seen: a packet, from its IP header on; at most NFLOG_COPY_LEN octets. */
 #define NFLOG_COPY_LEN 128

@@ -152,15 +152,28 @@ static int log_open(void)
 	return 0;
 }
 
+/* never blocks so late after boot, nor fails for so few octets */
+static const uint8_t *nonce_get(uint8_t nonce[8], bool *known)
+{
+	if (!*known && getrandom(nonce, 8, 0) == 8)
+		*known = true;
+	return nonce;
+}
+
 const uint8_t *tunnel_probe_nonce(void)
 {
 	static uint8_t nonce[8];
 	static bool known;
 
-	/* never blocks so late after boot, nor fails for so few octets */
-	if (!known && getrandom(nonce, sizeof(nonce), 0) == sizeof(nonce))
-		known = true;
-	return nonce;
+	return nonce_get(nonce, &known);
+}
+
+const uint8_t *tunnel_fast_nonce(void)
+{
+	static uint8_t nonce[8];
+	static bool known;
+
+	return nonce_get(nonce, &known);
 }
 
 int tunnel_nflog_init(void (*seen)(const uint8_t *pkt, size_t len))

@@ -310,9 +310,9 @@ int sit_counters(struct tunnel *tun, struct tunnel_counters *out)
 	sit_stats(sit, &now);
 	/* the rules' counters end with a table that someone else deletes */
 	probes.probes_in =
-		MAX(probes.probes_in, tun->st[TUNNEL_WAY_4TO6].seen);
+		MAX(probes.probes_in, tun->st[TUNNEL_WAY_4TO6].stack_seen);
 	probes.probes_out =
-		MAX(probes.probes_out, tun->st[TUNNEL_WAY_6TO4].seen);
+		MAX(probes.probes_out, tun->st[TUNNEL_WAY_6TO4].stack_seen);
 	out->rx_packets = less(now.rx_packets, probes.probes_in);
 	out->rx_bytes =
 		less(now.rx_bytes, probes.probes_in * SELFTEST_PROBE_LEN);

@@ -52,6 +52,26 @@ void sit_drop_probe_routes(ifindex_t ifindex, struct in_addr source)
 	}
 }
 
+/* What the stack's path needs, so that a probe stays on this host. */
+static int stack_ready(struct tunnel *tun, enum tunnel_way way)
+{
+	struct tunnel_self_test *st = &tun->st[way];
+	int ret = selftest_6to4_log_error(st);
+
+	if (ret < 0)
+		return ret;
+	ret = tunnel_nft_state(tun->params.source);
+	/* Nothing would keep the probe's outer route out of sit's cache and the
+	 * probe itself on this host. */
+	if (ret == -EINPROGRESS)
+		strlcpy(st->why, "its nftables rules are not there yet",
+			sizeof(st->why));
+	else if (ret < 0)
+		snprintf(st->why, sizeof(st->why), "it needs nftables: %s",
+			 tunnel_nft_error());
+	return ret;
+}
+
 int sit_self_test(struct tunnel *tun, enum tunnel_way way, uint32_t seq)
 {
 	struct tunnel_self_test *st = &tun->st[way];
@@ -59,23 +79,6 @@ int sit_self_test(struct tunnel *tun, enum tunnel_way way, uint32_t seq)
 	unsigned int added = 0;
 	int ret;
 
-	/* the programs take probes off lo, and nothing else has to hand them
-	 * over */
-	ret = sit->fast ? 0 : selftest_6to4_log_error(st);
-	if (ret < 0)
-		return ret;
-	ret = sit->on_tun ? 0 : tunnel_nft_state(tun->params.source);
-	if (ret < 0) {
-		/* Nothing would keep the probe's outer route out of sit's cache
-		 * and the probe itself on this host. */
-		if (ret == -EINPROGRESS)
-			strlcpy(st->why, "its nftables rules are not there yet",
-				sizeof(st->why));
-		else
-			snprintf(st->why, sizeof(st->why),
-				 "it needs nftables: %s", tunnel_nft_error());
-		return ret;
-	}
 	/* asked only after a loss: it is the dearest part of a probe */
 	if (st->lost) {
 		ret = sit_have_probe_routes(tun->status.ifindex,
@@ -87,7 +90,19 @@ int sit_self_test(struct tunnel *tun, enum tunnel_way way, uint32_t seq)
 		if (ret < 0)
 			return ret;
 	}
-	return selftest_6to4_send(tun, way, seq);
+	/* a TUN's slow way is in user space, which is at work here */
+	st->waiting = (sit->fast ? 1U << TUNNEL_PATH_FAST : 0) |
+		      (sit->on_tun ? 0 : 1U << TUNNEL_PATH_STACK);
+	if (!sit->on_tun) {
+		ret = stack_ready(tun, way);
+		if (ret == 0)
+			ret = selftest_6to4_send(tun, way, TUNNEL_PATH_STACK,
+						 seq);
+		if (ret < 0)
+			return ret;
+	}
+	return sit->fast ? selftest_6to4_send(tun, way, TUNNEL_PATH_FAST, seq)
+			 : 0;
 }
 
 static const char *sit_lost_in(const struct nft_relay_counters *now,
@@ -116,7 +131,10 @@ void sit_self_test_lost(struct tunnel *tun, enum tunnel_way way,
 	struct sit *sit = sit_priv(tun);
 	struct nft_relay_counters now, *first = &sit->first_loss[way];
 
-	if (sit->fast) {
+	tunnel_nft_counters(tun->params.source, &now);
+	if (losses == 1)
+		*first = now;
+	if (tun->st[way].waiting & 1U << TUNNEL_PATH_FAST) {
 		strlcpy(tun->st[way].detail,
 			tun->st[way].cause
 				? tun->st[way].cause
@@ -124,11 +142,8 @@ void sit_self_test_lost(struct tunnel *tun, enum tunnel_way way,
 			sizeof(tun->st[way].detail));
 		return;
 	}
-	tunnel_nft_counters(tun->params.source, &now);
-	if (losses == 1) {
-		*first = now;
+	if (losses == 1)
 		return;
-	}
 	strlcpy(tun->st[way].detail,
 		way == TUNNEL_WAY_4TO6 ? sit_lost_in(&now, first)
 				       : sit_lost_out(&now, first),

@@ -67,6 +67,8 @@ struct {
 
 /* as in memory; relayd sets it before the programs are loaded */
 const volatile __u64 probe_nonce;
+/* of those that are to go the slow way, through sit */
+const volatile __u64 stack_nonce;
 
 /* -------- the relay of a packet -------- */
 

@@ -259,15 +259,16 @@ static __always_inline bool measure(struct __sk_buff *skb, __u32 offset,
 	return true;
 }
 
-/* Does a packet that came in by lo carry this process' nonce, behind an ICMPv6
- * header at offset? */
-static __always_inline bool is_probe(struct __sk_buff *skb, __u32 offset)
+/* Does the packet with its IPv6 header at offset carry that nonce, behind an
+ * ICMPv6 header? */
+static __always_inline bool is_probe(struct __sk_buff *skb, __u32 offset,
+				     __u64 wanted)
 {
 	__u64 nonce;
 
 	return bpf_skb_load_bytes(skb, offset + IP6_LEN + 8, &nonce,
 				  sizeof(nonce)) == 0 &&
-	       nonce == probe_nonce;
+	       nonce == wanted;
 }
 
 /* What is to be added to a checksum for an octet at an odd offset. */
@@ -560,8 +561,10 @@ static __always_inline int ingress(struct __sk_buff *skb, __u32 l2)
 	}
 	/* of what this host sends itself, the probes alone */
 	if (skb->ifindex == LOOPBACK_IFINDEX) {
-		if (!is_probe(skb, pass.way == RELAY_BPF_WAY_4TO6 ? l2 + IP4_LEN
-								  : l2))
+		if (!is_probe(skb,
+			      pass.way == RELAY_BPF_WAY_4TO6 ? l2 + IP4_LEN
+							     : l2,
+			      probe_nonce))
 			return TC_ACT_UNSPEC;
 		pass.probe = pass.check.unfiltered = true;
 	}
@@ -599,6 +602,8 @@ int relay_egress(struct __sk_buff *skb)
 	ip6 = data;
 	if ((const void *)(ip6 + 1) > end ||
 	    !relay_is_6to4(ip6_destination(ip6)))
+		return TC_ACT_UNSPEC;
+	if (ip6->nexthdr == IPPROTO_ICMPV6 && is_probe(skb, 0, stack_nonce))
 		return TC_ACT_UNSPEC;
 	relay = relay_find(bpf_map_lookup_elem(&by_ifindex, &ifindex),
 			   &pass.check);

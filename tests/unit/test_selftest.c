@@ -24,7 +24,7 @@ static int play_probe(struct tunnel *tun, enum tunnel_way way, uint32_t seq)
 {
 	switch (fate[way]) {
 	case COMES_OUT:
-		selftest_seen(tun, way, seq);
+		selftest_seen(tun, way, TUNNEL_PATH_STACK, seq);
 		return 0;
 	case VANISHES:
 		return 0;
