@@ -276,6 +276,8 @@ void tunnel_nft_counters(struct in_addr source, struct nft_relay_counters *out);
 void tunnel_nft_sweep(void);
 /* tunnel.c: rules were applied, or could not be (from an event) */
 void tunnel_nft_changed(void);
+/* Pure: is this news about one of our tables? */
+bool tunnel_nft_is_ours(struct nlmsghdr *nlh);
 
 /* tunnel_nft_count.c: adds what the sets have counted for n relays, which are
  * sorted by source. False when a set could not be read. probes: those, too. */

@@ -164,13 +164,14 @@ static void nft_take_error(void)
 		 (int)(end - text), text);
 }
 
-static bool nft_is_ours(struct nlmsghdr *nlh)
+bool tunnel_nft_is_ours(struct nlmsghdr *nlh)
 {
 	const struct nfgenmsg *nfg = nlmsg_data(nlh);
 	struct nlattr *attr;
 
 	if (NFNL_SUBSYS_ID(nlh->nlmsg_type) != NFNL_SUBSYS_NFTABLES ||
-	    NFNL_MSG_TYPE(nlh->nlmsg_type) == NFT_MSG_NEWGEN)
+	    NFNL_MSG_TYPE(nlh->nlmsg_type) == NFT_MSG_NEWGEN ||
+	    !nlmsg_valid_hdr(nlh, sizeof(*nfg)))
 		return false;
 	/* attribute 1 is the table's name in every object */
 	attr = nlmsg_find_attr(nlh, sizeof(*nfg), NFTA_TABLE_NAME);
@@ -198,7 +199,7 @@ static bool nft_receive(void)
 		if (len <= 0)
 			return ours;
 		for (; NLMSG_OK(nlh, len); nlh = NLMSG_NEXT(nlh, len))
-			ours |= nft_is_ours(nlh);
+			ours |= tunnel_nft_is_ours(nlh);
 	}
 }
 
@@ -207,7 +208,7 @@ static void generation_cb(struct nlmsghdr *nlh, void *arg)
 	struct nlattr *attr =
 		nlmsg_find_attr(nlh, sizeof(struct nfgenmsg), NFTA_GEN_ID);
 
-	if (attr)
+	if (attr && nla_len(attr) >= (int)sizeof(uint32_t))
 		*(uint32_t *)arg = ntohl(nla_get_u32(attr));
 }
 

@@ -189,6 +189,47 @@ def nflog():
         yield name, message(4 << 8, found[16:20] + front + attr(9, packet)) * (2 if "6to4" in name else 1)
 
 
+NFT = """
+table ip frr-relay {
+  set outer-source { type ipv4_addr; counter; elements = { 192.88.99.1, 192.88.99.2 }; }
+  set probe_in { type ipv4_addr . ipv4_addr; counter; elements = { 192.88.99.1 . 192.0.0.8 }; }
+}
+table ip6 frr-relay {
+  set source { type ifname; counter; elements = { "r", "fifteen-letters" }; }
+  set probe_routed { type ipv6_addr; counter;
+    elements = { 2002:c000:8:ffff:c058:6301:7265:6c78, 100::c058:6301:7265:6c78 }; }
+}
+"""
+
+
+def nft():
+    """Elements of sets as relayd has them, and the news of how they came about."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER) as sock:
+        sock.bind((0, 0))
+        sock.setsockopt(270, 1, 7)  # NETLINK_ADD_MEMBERSHIP, NFNLGRP_NFTABLES
+        subprocess.run(["nft", "-f", "-"], input=NFT, text=True, check=True)
+        sock.settimeout(1)
+        count = 0
+        while count < 16:
+            try:
+                yield f"news-{count}", sock.recv(65536)
+            except TimeoutError:
+                break
+            count += 1
+    for family, name in ((2, "outer-source"), (2, "probe_in"), (10, "source"), (10, "probe_routed")):
+        body = struct.pack("=BBH", family, 0, 0) + attr(1, b"frr-relay\0") + attr(2, name.encode() + b"\0")
+        found = asked(10 << 8 | 13, body, protocol=NETLINK_NETFILTER, strict=False)
+        yield f"elements-{name}", found[0]
+
+    def nested(kind, *attrs):
+        return attr(kind | 0x8000, b"".join(attrs))
+    for name, key, packets in (("key", b"", bytes(8)), ("packets", socket.inet_aton("192.88.99.1"), bytes(4))):
+        element = nested(1, nested(1, attr(1, key)), nested(7, attr(1, b"counter\0"), nested(2, attr(2, packets))))
+        yield f"short-{name}", message(10 << 8 | 12, struct.pack("=BBH", 2, 0, 0) + nested(3, element))
+    yield "short", message(10 << 8 | 12, b"")
+    run("nft delete table ip frr-relay", "nft delete table ip6 frr-relay")
+
+
 # --------------------------------------------------------------- echo replies
 
 def icmp_echo():
@@ -281,7 +322,7 @@ def bfd():
             address(family, local) + b"\0"
 
 
-SEEDS = {f.__name__: f for f in (links, routes, replies, selftest, nflog, icmp_echo, icmp_error, slow_6to4, journal, bfd)}
+SEEDS = {f.__name__: f for f in (links, routes, replies, selftest, nflog, nft, icmp_echo, icmp_error, slow_6to4, journal, bfd)}
 
 
 def fill():
