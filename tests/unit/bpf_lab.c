@@ -120,6 +120,23 @@ int lab_run(struct bpf_program *prog, const struct packet *in,
 	return lab_run_at(prog, lab.uplink, in, out);
 }
 
+int lab_run_xdp(const struct packet *in, struct packet *out)
+{
+	struct xdp_md ctx = {.data_end = in->len,
+			     .ingress_ifindex = lab.uplink};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in->octets,
+		    .data_size_in = in->len, .data_out = out->octets,
+		    .data_size_out = sizeof(out->octets), .ctx_in = &ctx,
+		    .ctx_size_in = sizeof(ctx), .repeat = 1);
+
+	assert_int_equal(
+		bpf_prog_test_run_opts(
+			bpf_program__fd(lab.skel->progs.uplink_xdp), &opts),
+		0);
+	out->len = opts.data_size_out;
+	return opts.retval;
+}
+
 static void counters_sum(struct relay_bpf_counters *sum)
 {
 	int cpus = libbpf_num_possible_cpus();
@@ -292,6 +309,28 @@ int lab_open(void)
 	network();
 	if (load() < 0) {
 		fprintf(stderr, "the programs can't be loaded\n");
+		return 99;
+	}
+	return 0;
+}
+
+int lab_open_xdp(void)
+{
+	struct relay_bpf_uplink uplink = {.mac = LAB_UPLINK_MAC};
+	int ret = lab_open();
+
+	if (ret)
+		return ret;
+	lab.skel->data->xdp_up_share = 0;
+	/* a device has what test runs need as soon as it has a program */
+	if (bpf_xdp_attach(lab.uplink,
+			   bpf_program__fd(lab.skel->progs.uplink_xdp), 0,
+			   NULL) ||
+	    bpf_map_update_elem(bpf_map__fd(lab.skel->maps.xdp_uplinks),
+				&lab.uplink, &uplink, 0) ||
+	    bpf_map_update_elem(bpf_map__fd(lab.skel->maps.xdp_devices),
+				&lab.uplink, &lab.uplink, 0)) {
+		perror("XDP");
 		return 99;
 	}
 	return 0;

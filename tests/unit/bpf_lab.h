@@ -50,10 +50,13 @@ extern struct lab lab;
 
 /* 0; 77 where it can't be, to be main()'s return value */
 int lab_open(void);
+/* the same, with uplink_xdp on up0, which it may also send by; nothing goes up
+ * for the neighbours' sake */
+int lab_open_xdp(void);
 void lab_close(void);
 /* lab.relay into the maps */
 void lab_set_relay(void);
-/* An empty name is a command that must not fail. */
+/* A command that must not fail. */
 void lab_shell(const char *fmt, ...) __attribute__((__format__(printf, 1, 2)));
 /* A rule of the relay; the octets of lab.relay are not touched. */
 void lab_rule(int family, const void *prefix, unsigned int len,
@@ -91,6 +94,7 @@ int lab_run(struct bpf_program *prog, const struct packet *in,
 	    struct packet *out);
 int lab_run_at(struct bpf_program *prog, unsigned int ifindex,
 	       const struct packet *in, struct packet *out);
+int lab_run_xdp(const struct packet *in, struct packet *out);
 /* What was counted since the last time. */
 void lab_counted(struct relay_bpf_counters *counted);
 /* ... has to be this drop alone, or nothing at all (RELAY_BPF_PASS). */

@@ -14,23 +14,6 @@
 
 #include "bpf_lab.h"
 
-static int run(const struct packet *in, struct packet *out)
-{
-	struct xdp_md ctx = {.data_end = in->len,
-			     .ingress_ifindex = lab.uplink};
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in->octets,
-		    .data_size_in = in->len, .data_out = out->octets,
-		    .data_size_out = sizeof(out->octets), .ctx_in = &ctx,
-		    .ctx_size_in = sizeof(ctx), .repeat = 1);
-
-	assert_int_equal(
-		bpf_prog_test_run_opts(
-			bpf_program__fd(lab.skel->progs.uplink_xdp), &opts),
-		0);
-	out->len = opts.data_size_out;
-	return opts.retval;
-}
-
 /* The identification of an encapsulated packet is made 0. */
 static void drop_identification(struct packet *p)
 {
@@ -50,7 +33,7 @@ static enum outcome compare(const struct packet *in, bool may_go_up)
 	int xdp, tc;
 
 	lab_counted(&by_xdp);
-	xdp = run(in, &xdp_out);
+	xdp = lab_run_xdp(in, &xdp_out);
 	lab_counted(&by_xdp);
 	tc = lab_run(lab.skel->progs.uplink_ingress, in, &tc_out);
 	lab_counted(&by_tc);
@@ -192,7 +175,7 @@ static void test_up(void **state)
 	packet_4to6(&in, 3000);
 	assert_int_equal(compare(&in, false), CROSSED);
 	packet_4to6(&in, 3700);
-	assert_int_equal(run(&in, &out), XDP_PASS);
+	assert_int_equal(lab_run_xdp(&in, &out), XDP_PASS);
 	assert_int_equal(out.len, in.len);
 	assert_memory_equal(out.octets, in.octets, in.len);
 	lab_shell("ip link set up0 mtu 1500");
@@ -234,7 +217,8 @@ static void test_flows(void **state)
 			else
 				packet_4to6(&in, 40);
 			if (first)
-				assert_int_equal(run(&in, &out), XDP_REDIRECT);
+				assert_int_equal(lab_run_xdp(&in, &out),
+						 XDP_REDIRECT);
 			else
 				assert_int_equal(
 					lab_run(lab.skel->progs.uplink_ingress,
@@ -260,11 +244,11 @@ static void test_share(void **state)
 	packet_4to6(&in, 40);
 	lab.skel->data->xdp_up_share = 4;
 	for (int i = 0; i < 4000; i++)
-		up += run(&in, &out) == XDP_PASS;
+		up += lab_run_xdp(&in, &out) == XDP_PASS;
 	lab.skel->data->xdp_up_share = 0;
 	assert_in_range(up, 800, 1200);
 	for (int i = 0; i < 1000; i++)
-		assert_int_equal(run(&in, &out), XDP_REDIRECT);
+		assert_int_equal(lab_run_xdp(&in, &out), XDP_REDIRECT);
 }
 
 /* A rule or two for the random packets to run into. */
@@ -326,23 +310,10 @@ int main(void)
 		cmocka_unit_test(test_share),
 		cmocka_unit_test(test_random),
 	};
-	struct relay_bpf_uplink uplink = {.mac = LAB_UPLINK_MAC};
-	int ret = lab_open();
+	int ret = lab_open_xdp();
 
 	if (ret)
 		return ret;
-	/* a device has what test runs need as soon as it has a program */
-	if (bpf_xdp_attach(lab.uplink,
-			   bpf_program__fd(lab.skel->progs.uplink_xdp), 0,
-			   NULL) ||
-	    bpf_map_update_elem(bpf_map__fd(lab.skel->maps.xdp_uplinks),
-				&lab.uplink, &uplink, 0) ||
-	    bpf_map_update_elem(bpf_map__fd(lab.skel->maps.xdp_devices),
-				&lab.uplink, &lab.uplink, 0)) {
-		perror("XDP");
-		return 99;
-	}
-	lab.skel->data->xdp_up_share = 0;
 	ret = cmocka_run_group_tests(tests, NULL, NULL);
 	lab_close();
 	return ret;
