@@ -10,20 +10,20 @@
 #include "icmp_error.h"
 
 #define IPV4_MIN_HDR 20
-#define IPV6_HDR     40
-#define ICMP_HDR     8
+#define IPV6_HDR 40
+#define ICMP_HDR 8
 #define IPV6_MIN_MTU 1280
-#define PROTO_IPV6   41
+#define PROTO_IPV6 41
 
 /* of ICMPv4 messages, from the ICMP header on */
-#define ICMP_AT_TYPE   0
-#define ICMP_AT_CODE   1
+#define ICMP_AT_TYPE 0
+#define ICMP_AT_CODE 1
 #define ICMP_AT_LENGTH 5 /* of the quoted packet, RFC 4884 section 4 */
-#define ICMP_AT_MTU    6
+#define ICMP_AT_MTU 6
 
 /* IANA's names that the C library lacks */
 #define CODE_PRECEDENCE_VIOLATION 14
-#define CODE_PRECEDENCE_CUTOFF	  15
+#define CODE_PRECEDENCE_CUTOFF 15
 
 struct span {
 	const uint8_t *data;
@@ -192,7 +192,7 @@ static bool is_6to4(const struct quote *q)
 static uint32_t plateau(uint32_t total)
 {
 	static const uint16_t sizes[] = {32000, 17914, 8166, 4352,
-					 2002,  1492,  1300};
+					 2002,	1492,  1300};
 
 	for (size_t i = 0; i < array_size(sizes); i++)
 		if (sizes[i] < total)

@@ -106,8 +106,9 @@ static void undo(const char *vty_dir)
 			return;
 		}
 	}
-	zlog_warn("%zu things of the dead relayd can't be undone, they stay on file for the next one",
-		  left);
+	zlog_warn(
+		"%zu things of the dead relayd can't be undone, they stay on file for the next one",
+		left);
 }
 
 void relay_undertaker_run(const char *vty_dir, unsigned int after_s,
@@ -141,7 +142,8 @@ void relay_undertaker_run(const char *vty_dir, unsigned int after_s,
 	}
 	if (!nothing) {
 		log_open();
-		zlog_notice("relayd is dead and no other has come: undoing what it has left");
+		zlog_notice(
+			"relayd is dead and no other has come: undoing what it has left");
 		undo(vty_dir);
 	}
 	_exit(0);

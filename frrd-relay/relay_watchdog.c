@@ -14,14 +14,14 @@
 #define KICK_INTERVAL_S 1
 /* Silence is counted in pieces: after the whole machine has stood still, the
  * watcher may wake first, and relayd has its chance to speak. */
-#define SILENCE_MS  2000
+#define SILENCE_MS 2000
 #define SILENCE_MAX 3
 /* a watcher that is gone is replaced, not more often than that */
 #define REPLACE_INTERVAL_S 10
 
 /* what is said over the pipe */
-#define WORD_KICK    '.'
-#define WORD_CLEAN   'c'
+#define WORD_KICK '.'
+#define WORD_CLEAN 'c'
 #define WORD_PLANNED 'p'
 
 static struct frr_loop *watchdog_loop;

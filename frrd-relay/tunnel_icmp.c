@@ -135,8 +135,8 @@ static void icmp_read(struct frr_event *ev)
 
 /*
  * Of all ICMP that this host gets, what the kernel hands over: destination
- * unreachable and time exceeded, by ICMP_FILTER; of those, what quotes the first
- * part of a protocol-41 packet.
+ * unreachable and time exceeded, by ICMP_FILTER; of those, what quotes the
+ * first part of a protocol-41 packet.
  */
 static int icmp_filter(int fd)
 {
@@ -172,8 +172,7 @@ static int icmp6_filter(int fd)
 		       : 0;
 }
 
-static int socket_open(int family, int protocol, int (*filter)(int fd),
-		       int *fd)
+static int socket_open(int family, int protocol, int (*filter)(int fd), int *fd)
 {
 	int ret;
 

@@ -51,8 +51,7 @@ static struct lock_text lock_read(int fd)
 	struct lock_text text = {};
 
 	if (pread(fd, buf, LOCK_TEXT_LEN, 0) != LOCK_TEXT_LEN ||
-	    sscanf(buf, "%c %d %llx", &text.role, &text.pid, &text.mark) !=
-		    3)
+	    sscanf(buf, "%c %d %llx", &text.role, &text.pid, &text.mark) != 3)
 		memset(&text, 0, sizeof(text));
 	return text;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * ICMPv4 errors as a raw socket gives them. Octet 0: whether the checksum of the
- * message is made right, which a fuzzer can't guess; octet 1: the room that there
- * is for the answer, in eights.
+ * ICMPv4 errors as a raw socket gives them. Octet 0: whether the checksum of
+ * the message is made right, which a fuzzer can't guess; octet 1: the room that
+ * there is for the answer, in eights.
  */
 #include "fuzz.h"
 
@@ -56,7 +56,8 @@ static void translate(const uint8_t *in, size_t len, size_t room)
 			     ntohl(mtu) < 40U + (inner[4] << 8 | inner[5])));
 		FUZZ_ASSERT(out[0] != ICMP6_DST_UNREACH ||
 			    ((out[1] == 1 || out[1] == 3) && mtu == 0));
-		/* the answer goes to whom the quoted packet is from, and 6to4 */
+		/* the answer goes to whom the quoted packet is from, and 6to4
+		 */
 		FUZZ_ASSERT(memcmp(&to, inner + 8, sizeof(to)) == 0);
 		FUZZ_ASSERT(!IN6_IS_ADDR_MULTICAST(&to) &&
 			    !IN6_IS_ADDR_UNSPECIFIED(&to) &&

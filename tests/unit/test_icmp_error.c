@@ -18,9 +18,9 @@
 DEFINE_MGROUP(RELAYD, "relayd");
 
 #define ROUTER "198.51.100.1"
-#define RELAY  "192.88.99.1"
-#define HOST   "203.0.113.7"
-#define HOST6  "2002:cb00:7107::1"
+#define RELAY "192.88.99.1"
+#define HOST "203.0.113.7"
+#define HOST6 "2002:cb00:7107::1"
 #define SENDER "2001:db8:6::1"
 
 #define HOPOPTS 0x100 /* 0 in the header */
@@ -29,13 +29,13 @@ DEFINE_MGROUP(RELAYD, "relayd");
 struct error {
 	uint8_t type, code;
 	uint16_t mtu;
-	uint8_t length_words;	  /* RFC 4884 */
-	const char *outer_dst;	  /* quoted */
-	const char *src, *dst;	  /* of the packet inside */
-	uint16_t next;		  /* its next header, UDP by default */
-	const uint8_t *payload;	  /* behind its header */
+	uint8_t length_words;	      /* RFC 4884 */
+	const char *outer_dst;	      /* quoted */
+	const char *src, *dst;	      /* of the packet inside */
+	uint16_t next;		      /* its next header, UDP by default */
+	const uint8_t *payload;	      /* behind its header */
 	size_t npayload, payload_len; /* quoted, as its header says */
-	size_t pad;		  /* zeros behind what is quoted */
+	size_t pad;		      /* zeros behind what is quoted */
 	uint16_t fragment;
 	uint8_t proto;
 	size_t options; /* octets of IPv4 options, in both headers */
@@ -87,8 +87,8 @@ static size_t build(const struct error *e, uint8_t *buf)
 	put16(at + 4, payload_len);
 	at[6] = e->next ? e->next : IPPROTO_UDP;
 	at[7] = 63;
-	assert_int_equal(
-		inet_pton(AF_INET6, e->src ? e->src : SENDER, at + 8), 1);
+	assert_int_equal(inet_pton(AF_INET6, e->src ? e->src : SENDER, at + 8),
+			 1);
 	assert_int_equal(inet_pton(AF_INET6, e->dst ? e->dst : HOST6, at + 24),
 			 1);
 	at += 40;
@@ -189,21 +189,32 @@ static void test_nobody_is_told(void **state)
 
 static void test_packet_too_big(void **state)
 {
-	/* inner length, MTU that the router says -> MTU that the sender is told;
-	 * 0: it is told nothing */
+	/* inner length, MTU that the router says -> MTU that the sender is
+	 * told; 0: it is told nothing */
 	static const struct {
 		size_t inner;
 		uint16_t mtu;
 		uint32_t told;
 	} cases[] = {
-		{1500, 1500, 1480}, {1480, 1480, 1460},	 {1480, 1300, 1280},
-		{1480, 1299, 1280}, {1480, 576, 1280},	 {1480, 68, 1280},
-		{1480, 1, 1280},    {1480, 1500, 0},	 {1480, 65535, 0},
-		{1280, 576, 0},	    {1281, 576, 1280},	 {1400, 1420, 0},
+		{1500, 1500, 1480},
+		{1480, 1480, 1460},
+		{1480, 1300, 1280},
+		{1480, 1299, 1280},
+		{1480, 576, 1280},
+		{1480, 68, 1280},
+		{1480, 1, 1280},
+		{1480, 1500, 0},
+		{1480, 65535, 0},
+		{1280, 576, 0},
+		{1281, 576, 1280},
+		{1400, 1420, 0},
 		{1400, 1419, 1399},
 		/* RFC 1191 section 7: it does not say */
-		{1480, 0, 1472},    {1400, 0, 1280},	 {1280, 0, 0},
-		{9000, 0, 8146},    {40000, 0, 31980},
+		{1480, 0, 1472},
+		{1400, 0, 1280},
+		{1280, 0, 0},
+		{9000, 0, 8146},
+		{40000, 0, 31980},
 	};
 
 	for (size_t i = 0; i < array_size(cases); i++) {
@@ -297,23 +308,70 @@ static void test_no_error_about_an_error(void **state)
 		{HOPOPTS, "3a", false},
 		{60, "3a000000000000", false},
 		/* behind extension headers */
-		{HOPOPTS, "3a00000000000000" "80000000", true},
-		{HOPOPTS, "3a00000000000000" "01000000", false},
-		{60, "3a00000000000000" "01000000", false},
-		{43, "3a00000000000000" "01000000", false},
-		{51, "3a01000000000000" "00000000" "01000000", false},
-		{51, "3a01000000000000" "00000000" "80000000", true},
-		{60, "3a01000000000000" "0000000000000000" "01000000", false},
-		{60, "3a01000000000000" "0000000000000000" "80000000", true},
-		{60, "3c00000000000000" "3a00000000000000" "03000000", false},
+		{HOPOPTS,
+		 "3a00000000000000"
+		 "80000000",
+		 true},
+		{HOPOPTS,
+		 "3a00000000000000"
+		 "01000000",
+		 false},
+		{60,
+		 "3a00000000000000"
+		 "01000000",
+		 false},
+		{43,
+		 "3a00000000000000"
+		 "01000000",
+		 false},
+		{51,
+		 "3a01000000000000"
+		 "00000000"
+		 "01000000",
+		 false},
+		{51,
+		 "3a01000000000000"
+		 "00000000"
+		 "80000000",
+		 true},
+		{60,
+		 "3a01000000000000"
+		 "0000000000000000"
+		 "01000000",
+		 false},
+		{60,
+		 "3a01000000000000"
+		 "0000000000000000"
+		 "80000000",
+		 true},
+		{60,
+		 "3c00000000000000"
+		 "3a00000000000000"
+		 "03000000",
+		 false},
 		{60, "1100000000000000", true},
-		{60, "3aff000000000000" "80000000", false},
-		{60, "11ff000000000000" "80000000", true},
+		{60,
+		 "3aff000000000000"
+		 "80000000",
+		 false},
+		{60,
+		 "11ff000000000000"
+		 "80000000",
+		 true},
 		/* fragments: the first, with and without the header; others */
-		{44, "3a00000100000001" "80000000", true},
-		{44, "3a00000100000001" "01000000", false},
+		{44,
+		 "3a00000100000001"
+		 "80000000",
+		 true},
+		{44,
+		 "3a00000100000001"
+		 "01000000",
+		 false},
 		{44, "3a00000100000001", false},
-		{44, "3a00000900000001" "01000000", true},
+		{44,
+		 "3a00000900000001"
+		 "01000000",
+		 true},
 		{44, "1100000000000001", true},
 	};
 
@@ -407,8 +465,8 @@ static void test_not_ours(void **state)
 
 static void test_damaged(void **state)
 {
-	struct error e = {.type = 3, .code = 1, .npayload = 16,
-			  .payload_len = 16};
+	struct error e = {
+		.type = 3, .code = 1, .npayload = 16, .payload_len = 16};
 	size_t len = build(&e, packet);
 	struct in_addr source;
 	uint8_t *copy;
@@ -453,8 +511,8 @@ static void test_damaged(void **state)
 
 static void test_room(void **state)
 {
-	struct error e = {.type = 3, .code = 1, .npayload = 100,
-			  .payload_len = 1000};
+	struct error e = {
+		.type = 3, .code = 1, .npayload = 100, .payload_len = 1000};
 	size_t len = build(&e, packet);
 
 	for (size_t size = 0; size < 200; size++) {
