@@ -44,6 +44,7 @@ static int sweep_interface(const struct journal_entry *ent)
 			zlog_info("interface %s of a former run removed",
 				  link->pub.name);
 	}
+	tunnel_monitor_poll();
 	return ret;
 }
 
