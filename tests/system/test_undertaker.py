@@ -371,7 +371,6 @@ def relay_up(net):
     return net
 
 
-@pytest.mark.sit
 def test_relay_is_undone(relay_up):
     """A relay that was up, with all that it has in the kernel."""
     relay_up.relay.kill("relayd")
@@ -380,7 +379,6 @@ def test_relay_is_undone(relay_up):
     print(f"clean {time.monotonic() - died:.1f} s after the death")
 
 
-@pytest.mark.sit
 def test_relay_restarted_after_two_seconds(relay_up):
     """Nothing is taken away, then or later."""
     config = "\n".join(relay_up.relay.running())
@@ -396,7 +394,6 @@ def test_relay_restarted_after_two_seconds(relay_up):
     relay_up.bird.wait_routes(ANYCAST)
 
 
-@pytest.mark.sit
 def test_relay_that_hangs_is_undone(relay_up):
     relay_up.relay.kill("relayd", signal.SIGSTOP)
     relay_up.relay.procs["relayd"].wait(60)
@@ -404,7 +401,6 @@ def test_relay_that_hangs_is_undone(relay_up):
     wait_clean(relay_up.relay, relay_up.before)
 
 
-@pytest.mark.sit
 def test_relay_undone_after_a_planned_restart(relay_up):
     """Nobody comes while zebra keeps the routes: then it goes, and not before."""
     relay_up.relay.configure("relay graceful-restart 12")
