@@ -5,7 +5,9 @@
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
+#include <linux/in.h>
 #include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/pkt_cls.h>
 
 #include <bpf/bpf_endian.h>
@@ -76,15 +78,21 @@ int blast_send(struct xdp_md *xdp)
 static __always_inline void count(void *data, void *end, __u32 length)
 {
 	struct ethhdr *eth = data;
+	struct ipv6hdr *ip6 = (void *)(eth + 1);
 	struct iphdr *ip = (void *)(eth + 1);
 	struct blast_count *c;
 	__u32 kind = BLAST_OTHER;
 
-	if ((void *)(ip + 1) <= end) {
-		if (eth->h_proto == bpf_htons(ETH_P_IP))
-			kind = ip->protocol == 41 ? BLAST_PROTO41 : BLAST_IPV4;
-		else if (eth->h_proto == bpf_htons(ETH_P_IPV6))
+	if ((void *)(ip6 + 1) <= end) {
+		if (eth->h_proto == bpf_htons(ETH_P_IPV6) &&
+		    ip6->nexthdr == IPPROTO_UDP)
 			kind = BLAST_IPV6;
+		else if (eth->h_proto != bpf_htons(ETH_P_IP))
+			kind = BLAST_OTHER;
+		else if (ip->protocol == IPPROTO_UDP)
+			kind = BLAST_IPV4;
+		else if (ip->protocol == IPPROTO_IPV6)
+			kind = BLAST_PROTO41;
 	}
 	c = bpf_map_lookup_elem(&counts, &kind);
 	if (!c)
@@ -145,7 +153,7 @@ int blast_host_out(struct __sk_buff *skb)
 		.ihl = 5,
 		.tot_len = bpf_htons(skb->len - sizeof(*eth)),
 		.ttl = 64,
-		.protocol = 41,
+		.protocol = IPPROTO_IPV6,
 		.saddr = host_address,
 		.daddr = relay_address,
 	};
@@ -169,7 +177,7 @@ int blast_host_in(struct __sk_buff *skb)
 	const int length = sizeof(*ip);
 
 	if ((void *)(ip + 1) > end || eth->h_proto != bpf_htons(ETH_P_IP) ||
-	    ip->protocol != 41)
+	    ip->protocol != IPPROTO_IPV6)
 		return TC_ACT_OK;
 	/* newer kernels, older ones, and those before 6.3 */
 	if (bpf_skb_adjust_room(skb, -length, BPF_ADJ_ROOM_MAC,

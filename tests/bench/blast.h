@@ -15,9 +15,9 @@
 
 /* what the sink tells apart */
 enum blast_kind {
-	BLAST_IPV4, /* but not protocol 41 */
+	BLAST_IPV4, /* UDP in it */
 	BLAST_PROTO41,
-	BLAST_IPV6,
+	BLAST_IPV6, /* UDP in it */
 	BLAST_OTHER,
 	BLAST_KINDS
 };
