@@ -51,7 +51,7 @@ struct {
  */
 __u32 xdp_up_share = 16;
 
-/* ETH_ZLEN: what is shorter needs padding, which a skb gets */
+/* ETH_ZLEN */
 #define FRAME_MIN 60
 
 /* A frame on its way. */
@@ -85,8 +85,6 @@ static __always_inline bool xdp_find_way(struct xdp_md *ctx,
 {
 	__u32 oif;
 
-	if (len + ETH_HLEN < FRAME_MIN)
-		return false;
 	if (pass->flow) {
 		if (len > pass->flow->mtu)
 			return false;
@@ -103,14 +101,18 @@ static __always_inline bool xdp_find_way(struct xdp_md *ctx,
 
 /*
  * Cuts off what is behind the packet, and moves the frame's beginning by octets
- * (bpf_xdp_adjust_head()). used: octets up to the packet's end. False: not
- * possible, the packet is still what it was.
+ * (bpf_xdp_adjust_head()). used: octets up to the packet's end. A frame that
+ * would be too short for Ethernet gets zeroes behind it. False: not possible,
+ * the packet is still what it was.
  */
 static __always_inline bool xdp_resize(struct xdp_md *ctx, __u32 used, int by)
 {
 	__u32 size = (__u32)ctx->data_end - (__u32)ctx->data;
+	int missing = FRAME_MIN + by - (int)used;
 
 	if (size > used && bpf_xdp_adjust_tail(ctx, (int)(used - size)))
+		return false;
+	if (missing > 0 && bpf_xdp_adjust_tail(ctx, missing))
 		return false;
 	return bpf_xdp_adjust_head(ctx, by) == 0;
 }

@@ -185,9 +185,6 @@ class Forwarder:
         self.sends, self.forwards = processors()
         self.threads = [ksoftirqd(self.forwards), *napi_thread(self.ns, "in", self.forwards)]
         self.xdp = datapath == "xdp"
-        if self.xdp:
-            # its program comes before any skb is made
-            self.threads += napi_thread(self.tail, "tail", self.forwards)
         self.sink = lab.spawn(self.tail, BLAST, "sink", "tail", "xdp" if self.xdp else "tc", stdin=subprocess.PIPE,
                               stdout=subprocess.PIPE, text=True)
         assert self.sink.stdout.readline() == "ready\n", "blast sink"

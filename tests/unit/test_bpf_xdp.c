@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <arpa/inet.h>
+#include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
 
 #include <bpf/bpf.h>
@@ -56,6 +57,9 @@ static enum outcome compare(const struct packet *in, bool may_go_up)
 		assert_memory_equal(&by_xdp, &by_tc, sizeof(by_tc));
 		drop_identification(&xdp_out);
 		drop_identification(&tc_out);
+		/* a skb is padded by the driver */
+		if (tc_out.len < ETH_ZLEN)
+			tc_out.len = ETH_ZLEN;
 		assert_int_equal(xdp_out.len, tc_out.len);
 		assert_memory_equal(xdp_out.octets, tc_out.octets, tc_out.len);
 		return CROSSED;
@@ -68,7 +72,9 @@ static enum outcome compare(const struct packet *in, bool may_go_up)
 
 static void test_crosses(void **state)
 {
-	static const size_t payloads[] = {6, 7, 20, 59, 100, 576, 1239, 1440};
+	/* below 6 Ethernet is longer than the packet */
+	static const size_t payloads[] = {0,  1,   5,	6,    7,   20,
+					  59, 100, 576, 1239, 1440};
 	struct packet in;
 
 	for (size_t i = 0; i < sizeof(payloads) / sizeof(*payloads); i++) {
@@ -82,11 +88,6 @@ static void test_crosses(void **state)
 		packet_4to6(&in, payloads[i]);
 		packet_add(&in, "padding", 7);
 		assert_int_equal(compare(&in, false), CROSSED);
-	}
-	/* what XDP would send shorter than Ethernet's shortest */
-	for (size_t payload = 0; payload < 6; payload++) {
-		packet_4to6(&in, payload);
-		assert_int_equal(compare(&in, true), UP);
 	}
 }
 
@@ -291,7 +292,7 @@ static void test_random(void **state)
 			packet_checksum(&in);
 		if (random() % 8 == 0)
 			in.len = ETH + headers + random() % 80;
-		/* neighbours may be missing, frames short: tc's */
+		/* neighbours may be missing: tc's */
 		seen[compare(&in, true)]++;
 	}
 	rules(false);
