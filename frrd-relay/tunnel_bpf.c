@@ -374,6 +374,19 @@ static bool can_be_uplink(const struct kern_link *link)
 		       strlen(TUNNEL_ALIAS_PREFIX)) != 0;
 }
 
+/* Hardware may take a tag off before XDP sees the frame, which is then taken
+ * for the link's own. */
+static bool can_take_xdp(const struct kern_link *link)
+{
+	struct kern_link *vlan = NULL;
+
+	while ((vlan = kern_link_next(vlan)))
+		if (vlan->lower == link->pub.ifindex &&
+		    strcmp(vlan->kind, "vlan") == 0)
+			return false;
+	return link->type == ARPHRD_ETHER;
+}
+
 static void link_wanted(const struct kern_link *link, struct attach_wanted *out)
 {
 	bool lo = link->flags & IFF_LOOPBACK, uplink = can_be_uplink(link);
@@ -391,7 +404,7 @@ static void link_wanted(const struct kern_link *link, struct attach_wanted *out)
 			out->ingress = true;
 		named = uplink && uplink_named(&pl->tun->params, link->pub.name);
 		out->ingress |= named;
-		out->xdp |= named &&
+		out->xdp |= named && can_take_xdp(link) &&
 			    pl->tun->params.datapath == TUNNEL_DATAPATH_XDP;
 	}
 }
@@ -402,11 +415,15 @@ static void links_sync(void)
 		.ingress = bpf_program__fd(skel->progs.uplink_ingress),
 		.ingress_l3 = bpf_program__fd(skel->progs.uplink_ingress_l3),
 		.egress = bpf_program__fd(skel->progs.relay_egress),
-		.xdp = -1,
+		.xdp = bpf_program__fd(skel->progs.uplink_xdp),
 	};
 
-	if (!hold_back)
-		tunnel_attach_sync(&progs, link_wanted);
+	if (hold_back)
+		return;
+	tunnel_attach_sync(&progs, link_wanted);
+	if (tunnel_xdp_sync(bpf_map__fd(skel->maps.xdp_uplinks),
+			    bpf_map__fd(skel->maps.xdp_devices)))
+		maps_changed();
 }
 
 /* -------- tunnels -------- */
@@ -620,5 +637,6 @@ void tunnel_bpf_fini(void)
 		sixtofour_bpf__destroy(skel);
 	skel = NULL;
 	tunnel_attach_fini();
+	tunnel_xdp_forget();
 	tunnel_filter_fini();
 }

@@ -63,6 +63,8 @@ struct kern_link {
 	unsigned int flags;
 	uint16_t type;	  /* ARPHRD_* */
 	ifindex_t master; /* bridge, bond, VRF that it is part of; 0: none */
+	ifindex_t lower;  /* that it stands on (a VLAN), or a veth's peer */
+	uint8_t mac[ETH_ALEN]; /* zero where it has none of that length */
 	uint32_t mtu;
 	char alias[64];
 	char kind[16];
@@ -134,6 +136,9 @@ int kern_talk_nf(struct nl_msg *msg,
 bool kern_answer(struct nlmsghdr *nlh, uint32_t seq,
 		 void (*cb)(struct nlmsghdr *nlh, void *arg), void *arg,
 		 int *ret);
+/* The same to generic netlink. */
+int kern_talk_genl(struct nl_msg *msg,
+		   void (*cb)(struct nlmsghdr *nlh, void *arg), void *arg);
 /* What the kernel added to the last error in words, "" when nothing. */
 const char *kern_error_text(void);
 
@@ -296,6 +301,17 @@ void tunnel_nft_text_free(char **text);
  * for which reasons there are sets in the table of a family */
 const char *tunnel_nft_reason(enum relay_bpf_reason reason);
 const enum relay_bpf_reason *tunnel_nft_reasons(int family, size_t *n);
+
+/* -------- tunnel_xdp.c -------- */
+
+/*
+ * What XDP has to know of links: the own addresses of those that carry
+ * the program (map `uplinks`), and which can send its frames (map `devices`).
+ * True when one of the maps was changed. Privileges are raised.
+ */
+bool tunnel_xdp_sync(int uplinks_fd, int devices_fd);
+/* The maps are gone. */
+void tunnel_xdp_forget(void);
 
 /* -------- tunnel_filter.c -------- */
 

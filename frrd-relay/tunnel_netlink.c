@@ -24,7 +24,7 @@
 /* largest part of a dump that the kernel sends at once, with room to spare */
 #define REPLY_SIZE 65536
 
-static struct nl_sock *request_sock, *nf_sock;
+static struct nl_sock *request_sock, *nf_sock, *genl_sock;
 static char request_error[80];
 static char reply[REPLY_SIZE] __attribute__((aligned(NLMSG_ALIGNTO)));
 
@@ -54,6 +54,7 @@ static int request_open(struct nl_sock **sock, int protocol)
 int tunnel_netlink_init(void)
 {
 	request_open(&nf_sock, NETLINK_NETFILTER); /* see tunnel_nft_init() */
+	request_open(&genl_sock, NETLINK_GENERIC); /* see tunnel_xdp.c */
 	return request_open(&request_sock, NETLINK_ROUTE);
 }
 
@@ -63,7 +64,9 @@ void tunnel_netlink_fini(void)
 		nl_socket_free(request_sock);
 	if (nf_sock)
 		nl_socket_free(nf_sock);
-	request_sock = nf_sock = NULL;
+	if (genl_sock)
+		nl_socket_free(genl_sock);
+	request_sock = nf_sock = genl_sock = NULL;
 }
 
 const char *kern_error_text(void)
@@ -177,6 +180,12 @@ int kern_talk_nf(struct nl_msg *msg,
 		 void (*cb)(struct nlmsghdr *nlh, void *arg), void *arg)
 {
 	return request_talk(nf_sock, msg, cb, arg);
+}
+
+int kern_talk_genl(struct nl_msg *msg,
+		   void (*cb)(struct nlmsghdr *nlh, void *arg), void *arg)
+{
+	return request_talk(genl_sock, msg, cb, arg);
 }
 
 static struct nl_msg *link_request(int type, int flags, ifindex_t ifindex,

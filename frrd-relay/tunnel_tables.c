@@ -339,6 +339,10 @@ static void parse_link(struct nlmsghdr *nlh)
 	link->flags = ifi->ifi_flags;
 	link->type = ifi->ifi_type;
 	link->master = tb[IFLA_MASTER] ? nla_get_u32(tb[IFLA_MASTER]) : 0;
+	link->lower = tb[IFLA_LINK] ? nla_get_u32(tb[IFLA_LINK]) : 0;
+	memset(link->mac, 0, sizeof(link->mac));
+	if (tb[IFLA_ADDRESS] && nla_len(tb[IFLA_ADDRESS]) == ETH_ALEN)
+		memcpy(link->mac, nla_data(tb[IFLA_ADDRESS]), ETH_ALEN);
 	link->pub.up = ifi->ifi_flags & IFF_UP;
 	link->downs += old.up && !link->pub.up;
 	link->pub.operative =

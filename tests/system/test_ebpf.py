@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`tunnel datapath ebpf`: where the programs hang, what goes up the stack, what outlives relayd."""
 
+import array
+import fcntl
 import json
 import re
+import socket
 import struct
 import threading
 import time
@@ -390,3 +393,69 @@ def test_own_broadcast_is_a_bogon(relay):
         wait_for(lambda: drops(rl)["outer-source"] == before + 1, 5, "counted as a bogon")
     finally:
         rl.ns.ip("addr del 198.51.77.1/24 dev eth1")
+
+
+# ------------------------------------------------------------------------- XDP
+
+def gro_on(ns, ifname):
+    """The peer of a veth can then take XDP frames."""
+    ETHTOOL_SGRO, SIOCETHTOOL = 0x2c, 0x8946
+    value = array.array("B", struct.pack("II", ETHTOOL_SGRO, 1))
+    with ns.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        request = struct.pack("16sP16x", ifname.encode(), value.buffer_info()[0])
+        fcntl.ioctl(sock, SIOCETHTOOL, request)
+
+
+def xdp(router, ifname):
+    """The mode of the XDP program on a link, None when there is none; 1 is native."""
+    return router.ns.link(ifname).get("xdp", {}).get("mode")
+
+
+def test_xdp(net):
+    """Native XDP in front of tc on the uplinks, and nothing of it afterwards."""
+    rl = net.relay
+    gro_on(net.net, "rl")
+    with_relay(net, "tunnel datapath xdp", f"ipv6 address {OWN}/128")
+    assert rl.relay_json("r")["datapath"] == "xdp"
+    assert xdp(rl, "eth0") == xdp(rl, "eth1") == 1 and programs(rl, "eth0") == ["uplink_ingress"]
+    before = rl.json("relayd", "show relay r counters json")["r"]
+    assert from_6to4(net) and to_6to4(net)
+    assert echo_to_self(net) == RELAY_ADDR
+    after = rl.json("relayd", "show relay r counters json")["r"]
+    assert after["rx4to6"]["packets"] > before["rx4to6"]["packets"]
+    assert after["tx6to4"]["packets"] > before["tx6to4"]["packets"]
+    rl.configure("relay r", "tunnel datapath ebpf")
+    wait_for(lambda: xdp(rl, "eth0") is None and rl.relay_json("r")["datapath"] == "ebpf", 10, "taken off")
+    rl.configure("relay r", "tunnel datapath xdp")
+    wait_for(lambda: xdp(rl, "eth0") == 1, 10, "and on")
+    rl.kill("relayd")
+    rl.start("relayd", config="track 1 interface eth0 line-protocol\nexit\n")
+    wait_for(lambda: xdp(rl, "eth0") is None, 15, "a former run's is swept")
+
+
+@pytest.mark.sit  # VLANs
+def test_xdp_not_below_a_vlan(net):
+    """What XDP would take for the link's own may be a VLAN's, whose tag the hardware took off."""
+    rl = net.relay
+    with_relay(net, "tunnel datapath xdp")
+    wait_for(lambda: xdp(rl, "eth0") == xdp(rl, "eth1") == 1, 10, "on both")
+    rl.ns.ip("link add link eth0 name vlan7 type vlan id 7")
+    try:
+        wait_for(lambda: xdp(rl, "eth0") is None and xdp(rl, "eth1") == 1, 10, "not below a VLAN")
+        assert from_6to4(net) and to_6to4(net)
+    finally:
+        rl.ns.ip("link del vlan7")
+    wait_for(lambda: xdp(rl, "eth0") == 1, 10, "back")
+
+
+def test_no_native_xdp(net):
+    """A link without native mode: the log says so, tc does it."""
+    rl = net.relay
+    rl.ns.ip("link add br0 type bridge", "link set br0 up")
+    try:
+        with_relay(net, "tunnel datapath xdp", "tunnel uplink br0")
+        wait_for(lambda: "native XDP on br0" in rl.log("relayd"), 10, "the log says so")
+        assert programs(rl, "br0") == ["uplink_ingress"] and xdp(rl, "br0") is None
+        assert rl.relay_json("r")["datapath"] == "ebpf"
+    finally:
+        rl.ns.ip("link del br0")
