@@ -169,12 +169,12 @@ def quiet(ns):
 class Forwarder:
     """A router between a sender and a receiver of its own; datapath None: it forwards plainly."""
 
-    def __init__(self, lab, name, datapath):
-        self.lab, self.name, self.datapath = lab, name, datapath
-        self.head, self.tail = lab.ns(f"h{name}"), lab.ns(f"t{name}")
+    def __init__(self, lab, number, datapath):
+        self.name, self.datapath = datapath or "plain", datapath
+        self.head, self.tail = lab.ns(f"h{number}"), lab.ns(f"t{number}")
         quiet(self.head)
         quiet(self.tail)
-        self.router = lab.router(name)
+        self.router = lab.router(f"r{number}")
         self.ns = self.router.ns
         lab.link(self.head, "head", [], self.ns, "in", ["203.0.113.1/24", "2001:db8:2::1/64"])
         lab.link(self.tail, "tail", [], self.ns, "out", ["198.51.100.1/24", "2001:db8:1::1/64"])
@@ -266,12 +266,13 @@ class Series:
         self.router, self.kind, self.size, self.flows = router, kind, size, flows
         self.frames = "".join(frame(kind, size, flow).hex() + "\n" for flow in range(flows))
         self.counts = "ipv4" if kind == "plain" else WAYS[kind]
-        self.rate = 0  # as fast as can be, until it is known what the router takes
+        self.rates = []  # that the router took, of the last rounds
         self.rounds = []
 
     def round(self, seconds):
-        found = self.router.blast(self.frames, self.counts, seconds, self.rate)
-        self.rate = max(self.rate, OVERLOAD * 1e9 / found["ns"])
+        # as fast as can be, until it is known
+        found = self.router.blast(self.frames, self.counts, seconds, OVERLOAD * max(self.rates, default=0))
+        self.rates = [*self.rates[-4:], 1e9 / found["ns"]]
         return found
 
 
@@ -310,7 +311,7 @@ def forward(datapaths, args):
     """Rows of all datapaths and ways against plain forwarding, and of ebpf against sit."""
     rows, against_sit = [], []
     with Lab() as lab:
-        routers = [Forwarder(lab, name or "plain", name) for name in (None, *datapaths)]
+        routers = [Forwarder(lab, number, name) for number, name in enumerate((None, *datapaths))]
         print(HEADINGS)
         for flows in args.flows:
             for size in args.sizes:
