@@ -42,6 +42,9 @@ struct relay_flow {
 	__u32 oif;
 	__u32 mtu;		 /* of what leaves, as it leaves */
 	__u8 macs[2 * ETH_ALEN]; /* destination, source */
+	/* XDP can send them, and takes those for this address */
+	__u8 xdp_mac[ETH_ALEN];
+	bool xdp;
 };
 
 /* a processor's own: programs don't interrupt each other on it */
@@ -136,6 +139,7 @@ static __always_inline void flow_keep(struct relay_flow *flow,
 	flow->mtu = fib->mtu_result;
 	__builtin_memcpy(flow->macs, fib->dmac, ETH_ALEN);
 	__builtin_memcpy(flow->macs + ETH_ALEN, fib->smac, ETH_ALEN);
+	flow->xdp = false;
 }
 
 #endif /* _RELAY_FLOW_H */

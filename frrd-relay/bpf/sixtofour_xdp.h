@@ -58,23 +58,51 @@ __u32 xdp_up_share = 16;
 struct xdp_pass {
 	struct relay_check_ctx check;
 	enum relay_bpf_way way;
-	__u32 len;		       /* of the IPv6 packet */
-	const struct relay_flow *flow; /* as in struct pass */
+	__u32 len;		 /* of the IPv6 packet */
+	__u8 mac[ETH_ALEN];	 /* that the frame is for, this host's */
+	struct relay_flow *flow; /* as in struct pass */
 	struct relay_flow *keep;
 	struct relay_flow_key key;
 	struct bpf_fib_lookup fib;
 };
 
-static __always_inline bool xdp_flow_known(struct xdp_md *ctx,
+/* As flow_known() of tc. */
+static __always_inline void xdp_flow_known(struct xdp_md *ctx,
 					   struct xdp_pass *pass,
 					   const struct ipv6hdr *ip6,
 					   const struct iphdr *ip)
 {
 	flow_ask(&pass->key, ctx->ingress_ifindex, ip6, ip);
-	pass->flow = flow_find(&pass->key, &pass->keep);
+	pass->flow = (struct relay_flow *)flow_find(&pass->key, &pass->keep);
 	if (pass->flow)
 		pass->check.place = pass->flow->place;
-	return pass->flow;
+}
+
+/* Is all of the frame at hand? */
+static __always_inline bool xdp_is_whole(struct xdp_md *ctx)
+{
+	return bpf_xdp_get_buff_len(ctx) ==
+	       (__u32)ctx->data_end - (__u32)ctx->data;
+}
+
+/* Is the frame for this host? */
+static __always_inline bool
+xdp_is_ours(struct xdp_md *ctx, struct xdp_pass *pass, const struct ethhdr *eth)
+{
+	__u32 ifindex = ctx->ingress_ifindex;
+	const struct relay_bpf_uplink *uplink;
+	const __u16 *a = (const __u16 *)pass->mac, *b;
+
+	__builtin_memcpy(pass->mac, eth->h_dest, ETH_ALEN);
+	if (pass->flow && pass->flow->xdp) {
+		b = (const __u16 *)pass->flow->xdp_mac;
+	} else {
+		uplink = bpf_map_lookup_elem(&xdp_uplinks, &ifindex);
+		if (!uplink)
+			return false;
+		b = (const __u16 *)uplink->mac;
+	}
+	return a[0] == b[0] && a[1] == b[1] && a[2] == b[2];
 }
 
 /* The flow, or else pass->fib, is asked whether len octets of IP can go out by
@@ -88,6 +116,8 @@ static __always_inline bool xdp_find_way(struct xdp_md *ctx,
 	if (pass->flow) {
 		if (len > pass->flow->mtu)
 			return false;
+		if (pass->flow->xdp)
+			return true;
 		oif = pass->flow->oif;
 	} else {
 		if (bpf_fib_lookup(ctx, &pass->fib, sizeof(pass->fib), 0) !=
@@ -117,6 +147,14 @@ static __always_inline bool xdp_resize(struct xdp_md *ctx, __u32 used, int by)
 	return bpf_xdp_adjust_head(ctx, by) == 0;
 }
 
+/* Others like it need not be asked about again. */
+static __always_inline void xdp_keep(struct relay_flow *flow,
+				     const struct xdp_pass *pass)
+{
+	__builtin_memcpy(flow->xdp_mac, pass->mac, ETH_ALEN);
+	flow->xdp = true;
+}
+
 /* The frame has its IP header behind room for Ethernet's. */
 static __always_inline int xdp_send(struct xdp_pass *pass, struct ethhdr *eth,
 				    __u16 protocol)
@@ -124,16 +162,20 @@ static __always_inline int xdp_send(struct xdp_pass *pass, struct ethhdr *eth,
 	__u32 oif;
 
 	eth->h_proto = bpf_htons(protocol);
-	if (pass->flow) {
-		__builtin_memcpy(eth, pass->flow->macs, 2 * ETH_ALEN);
-		oif = pass->flow->oif;
-	} else {
+	if (!pass->flow) {
 		__builtin_memcpy(eth->h_dest, pass->fib.dmac, ETH_ALEN);
 		__builtin_memcpy(eth->h_source, pass->fib.smac, ETH_ALEN);
 		oif = pass->fib.ifindex;
-		if (pass->keep)
+		if (pass->keep) {
 			flow_keep(pass->keep, &pass->key, pass->check.place,
 				  &pass->fib);
+			xdp_keep(pass->keep, pass);
+		}
+	} else {
+		__builtin_memcpy(eth, pass->flow->macs, 2 * ETH_ALEN);
+		oif = pass->flow->oif;
+		if (!pass->flow->xdp)
+			xdp_keep(pass->flow, pass);
 	}
 	count_crossed(pass->check.place, pass->way, 1, pass->len);
 	return bpf_redirect_map(&xdp_devices, oif, XDP_DROP);
@@ -169,7 +211,10 @@ static __always_inline int xdp_decapsulate(struct xdp_md *ctx,
 
 	if ((void *)(ip6 + 1) > end)
 		return XDP_PASS;
-	if (xdp_flow_known(ctx, pass, ip6, ip))
+	xdp_flow_known(ctx, pass, ip6, ip);
+	if (!xdp_is_ours(ctx, pass, data))
+		return XDP_PASS;
+	if (pass->flow)
 		relay = relay_at(&pass->check.place);
 	else
 		relay = relay_find(bpf_map_lookup_elem(&by_source, &ip->daddr),
@@ -226,7 +271,10 @@ static __always_inline int xdp_encapsulate(struct xdp_md *ctx,
 
 	if ((void *)(ip6 + 1) > end)
 		return XDP_PASS;
-	if (xdp_flow_known(ctx, pass, ip6, NULL)) {
+	xdp_flow_known(ctx, pass, ip6, NULL);
+	if (!xdp_is_ours(ctx, pass, data))
+		return XDP_PASS;
+	if (pass->flow) {
 		relay = relay_at(&pass->check.place);
 	} else {
 		fib_ask6(&pass->fib, ctx->ingress_ifindex, ip6, 1);
@@ -274,23 +322,6 @@ static __always_inline int xdp_encapsulate(struct xdp_md *ctx,
 
 /* -------- program -------- */
 
-/* Is the whole frame at hand, and for this host? */
-static __always_inline bool xdp_is_ours(struct xdp_md *ctx,
-					const struct ethhdr *eth)
-{
-	__u32 ifindex = ctx->ingress_ifindex;
-	const struct relay_bpf_uplink *uplink =
-		bpf_map_lookup_elem(&xdp_uplinks, &ifindex);
-	const __u16 *a = (const __u16 *)eth->h_dest, *b;
-
-	if (!uplink)
-		return false;
-	b = (const __u16 *)uplink->mac;
-	return a[0] == b[0] && a[1] == b[1] && a[2] == b[2] &&
-	       bpf_xdp_get_buff_len(ctx) ==
-		       (__u32)ctx->data_end - (__u32)ctx->data;
-}
-
 /* In several buffers: drivers with a great MTU take no other program. */
 SEC("xdp.frags")
 int uplink_xdp(struct xdp_md *ctx)
@@ -309,13 +340,12 @@ int uplink_xdp(struct xdp_md *ctx)
 	switch (eth->h_proto) {
 	case bpf_htons(ETH_P_IP):
 		if (ip->protocol != IPPROTO_IPV6 || ip4_is_for_stack(ip) ||
-		    !xdp_is_ours(ctx, eth))
+		    !xdp_is_whole(ctx))
 			return XDP_PASS;
 		pass.way = RELAY_BPF_WAY_4TO6;
 		return xdp_decapsulate(ctx, &pass);
 	case bpf_htons(ETH_P_IPV6):
-		if (!relay_is_6to4(ip6_destination(ip6)) ||
-		    !xdp_is_ours(ctx, eth))
+		if (!relay_is_6to4(ip6_destination(ip6)) || !xdp_is_whole(ctx))
 			return XDP_PASS;
 		pass.way = RELAY_BPF_WAY_6TO4;
 		return xdp_encapsulate(ctx, &pass);

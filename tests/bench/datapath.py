@@ -498,7 +498,7 @@ def machine():
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--part", choices=("forward", "xdp", "tcp", "load"), nargs="*",
-                        default=["forward", "tcp", "load"], help="only these")
+                        default=["forward", "xdp", "tcp", "load"], help="only these")
     parser.add_argument("--datapath", choices=("ebpf", "sit", SIT_ALONE), nargs="*",
                         help=f"default: ebpf, and where the kernel has it sit and {SIT_ALONE}: the kernel's own, "
                         "without relayd")

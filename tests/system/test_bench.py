@@ -21,7 +21,7 @@ def test_datapath(tmp_path):
                          capture_output=True, text=True, timeout=300, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     report = json.loads(file.read_text())
-    for part, datapath in (("forward", "ebpf"),):
+    for part, datapath in (("forward", "ebpf"), ("xdp", "xdp")):
         rows = report[part]["rows"]
         assert {row["packets"] for row in rows if row["datapath"] == datapath} == WAYS
         assert all(row["ns"] > 0 and row["ratio"] > 0 for row in rows)

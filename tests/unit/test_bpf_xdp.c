@@ -207,6 +207,7 @@ static void test_truncated(void **state)
 /* What is kept of a packet serves both, whoever asked. */
 static void test_flows(void **state)
 {
+	static const uint8_t uplink_mac[ETH_ALEN] = LAB_UPLINK_MAC;
 	struct packet in, out;
 
 	for (int way = 0; way < 2; way++)
@@ -227,6 +228,13 @@ static void test_flows(void **state)
 					TC_ACT_REDIRECT);
 			lab_shell("ip route del default");
 			lab_shell("ip -6 route del default");
+			assert_int_equal(compare(&in, false), CROSSED);
+			/* what is known is known of frames for this host */
+			in.octets[5] ^= 0x10;
+			assert_int_equal(lab_run_xdp(&in, &out), XDP_PASS);
+			memset(in.octets, 0, ETH_ALEN);
+			assert_int_equal(lab_run_xdp(&in, &out), XDP_PASS);
+			memcpy(in.octets, uplink_mac, ETH_ALEN);
 			assert_int_equal(compare(&in, false), CROSSED);
 			lab.skel->data->flow_generation++;
 			assert_int_equal(compare(&in, false), UP);
