@@ -39,7 +39,8 @@ void sit_wanted(const struct tunnel *tun, struct kern_sit *sit)
 	memset(sit, 0, sizeof(*sit));
 	sit->local = tun->params.source;
 	sit->ttl = tun->params.ttl;
-	/* RFC 6040 section 4.1; RFC 2983 section 3.1 for the rest of it */
+	/* RFC 2983 section 3.1; of congestion marks Linux copies all but CE,
+	 * which it makes ECT(0) as RFC 3168 section 9.1.1 had it */
 	sit->tos = SIT_TOS_INHERIT;
 	/* The kernel sets DF whenever the ttl is fixed, whatever is asked for;
 	 * nftables clears it again (tunnel_nft.c). */

@@ -22,7 +22,7 @@ REASONS = ("malformed", "direction", "outer-source", "source", "source-spoofed",
            "not-6to4", "destination-own", "denied", "ecn")
 OWN = "2002:c058:6301::1"
 TRANSMIT = "192.88.99.3"
-DATAPATHS = ["sit"]
+DATAPATHS = ["sit", "ebpf"]
 
 Case = collections.namedtuple("Case", "way outer_src outer_dst src dst reason lines text")
 
@@ -170,12 +170,17 @@ def test_rfc3964(net, datapath):
 
     relay_up(net, datapath)
     net.relay.configure("relay r", "no self-test")  # the counts are exact
+    # whose errors would be counted as well
+    net.net.ip("route add blackhole 3ffe::/16")
     wrong = []
-    for lines, cases in groups.items():
-        net.relay.configure("relay r", *lines)
-        with routed_into_relay(net, lines):
-            wrong += run_group(net, cases, datapath)
-        net.relay.configure("relay r", *map(undo, reversed(lines)))
+    try:
+        for lines, cases in groups.items():
+            net.relay.configure("relay r", *lines)
+            with routed_into_relay(net, lines):
+                wrong += run_group(net, cases, datapath)
+            net.relay.configure("relay r", *map(undo, reversed(lines)))
+    finally:
+        net.net.ip("route del blackhole 3ffe::/16")
     assert not wrong, "\n".join(wrong)
 
 
@@ -215,7 +220,10 @@ def test_filters_change_in_place(net, datapath):
 
 @pytest.mark.parametrize("datapath", DATAPATHS)
 def test_traffic_class(net, datapath):
-    """The traffic class goes to the outer header, congestion marks both ways (RFC 6040)."""
+    """The traffic class goes to the outer header, congestion marks both ways (RFC 6040).
+
+    Linux's tunnels still hide a mark that a packet brings along (RFC 3168 section 9.1.1).
+    """
     relay_up(net, datapath)
 
     def marked(src, dst, tclass):
@@ -232,7 +240,7 @@ def test_traffic_class(net, datapath):
 
     for tclass in (0xb8, 0x2, 0x3, 0xff):
         out = crosses(marked(H6, H64_6, tclass), lambda p: p.inner and p.inner.dst == H64_6)
-        assert out.data[1] == tclass
+        assert out.data[1] == (tclass & ~1 if datapath == "sit" and tclass & 3 == 3 else tclass)
     for outer, inner, comes_out in ((0x3, 0x2, 0x3), (0x0, 0x2, 0x2), (0xb8, 0x0, 0x0), (0x3, 0x3, 0x3)):
         packet = ipv4(H64, RELAY_ADDR, 41, marked(H64_6, H6, inner), tos=outer)
         out = crosses(packet, lambda p: (p.src, p.dst) == (H64_6, H6))
