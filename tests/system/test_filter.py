@@ -15,14 +15,12 @@ from lab import Timeout, wait_for
 from topology import ANYCAST6, BASIC, H6, H64, H64_6, RELAY_ADDR
 from wire import Sniffer, icmp6_echo, ipv4, ipv6, mac_of, send_raw, sixto4
 
-pytestmark = pytest.mark.sit
-
 TABLE = pathlib.Path(__file__).resolve().parents[1] / "data" / "rfc3964.txt"
 REASONS = ("malformed", "direction", "outer-source", "source", "source-spoofed", "destination", "destination-foreign",
            "not-6to4", "destination-own", "denied", "ecn")
 OWN = "2002:c058:6301::1"
 TRANSMIT = "192.88.99.3"
-DATAPATHS = ["sit", "ebpf"]
+DATAPATHS = [pytest.param("sit", marks=pytest.mark.sit), pytest.param("ebpf", marks=pytest.mark.relay)]
 
 Case = collections.namedtuple("Case", "way outer_src outer_dst src dst reason lines text")
 
@@ -251,6 +249,7 @@ def test_traffic_class(net, datapath):
     wait_for(lambda: counters(net)["drops"]["ecn"] == drops + 1, 10, "counted as ecn")
 
 
+@pytest.mark.sit
 def test_parameters_of_a_former_run(net):
     """A device without the traffic class, of an older relayd, or changed by someone: put right in place."""
     relay_up(net, "sit")
@@ -264,9 +263,10 @@ def test_parameters_of_a_former_run(net):
     assert net.relay.ns.link("r")["ifindex"] == index
 
 
-def test_malformed(net):
+@pytest.mark.parametrize("datapath", DATAPATHS)
+def test_malformed(net, datapath):
     """What is no IPv6 packet does not cross, and counts."""
-    relay_up(net, "sit")
+    relay_up(net, datapath)
     whole = icmp6_echo(H64_6, H6, 3, 3, kind=129)
     bad = [whole[:length] for length in range(0, 40, 8)] + [bytes([v << 4]) + whole[1:] for v in (0, 4, 5, 7)] + \
         [ipv6("::", "::", 59, b"")[:39]]
