@@ -38,6 +38,7 @@ struct error {
 	size_t pad;		      /* zeros behind what is quoted */
 	uint16_t fragment;
 	uint8_t proto;
+	size_t outer_more, inner_less; /* than there is, in the lengths */
 	size_t options; /* octets of IPv4 options, in both headers */
 };
 
@@ -80,11 +81,12 @@ static size_t build(const struct error *e, uint8_t *buf)
 	put16(icmp + 6, e->mtu);
 	outer = icmp + 8;
 	at = put_ipv4(outer, e, RELAY, e->outer_dst ? e->outer_dst : HOST,
-		      e->proto ? e->proto : 41, 40 + payload_len);
+		      e->proto ? e->proto : 41,
+		      40 + payload_len + e->outer_more);
 	put16(outer + 6, e->fragment);
 	memset(at, 0, 40);
 	at[0] = 0x60;
-	put16(at + 4, payload_len);
+	put16(at + 4, payload_len - e->inner_less);
 	at[6] = e->next ? e->next : IPPROTO_UDP;
 	at[7] = 63;
 	assert_int_equal(inet_pton(AF_INET6, e->src ? e->src : SENDER, at + 8),
@@ -439,6 +441,28 @@ static void test_what_is_quoted(void **state)
 	}
 }
 
+static void test_padded_inside(void **state)
+{
+	/* an IPv4 packet longer than the IPv6 packet in it */
+	struct error e = {.type = 3,
+			  .code = 1,
+			  .npayload = 8,
+			  .payload_len = 8,
+			  .outer_more = 100,
+			  .pad = 100};
+	struct error echo = {.type = 3,
+			     .code = 1,
+			     .next = IPPROTO_ICMPV6,
+			     .payload = (const uint8_t *)"\x80",
+			     .npayload = 1,
+			     .inner_less = 8,
+			     .pad = 100};
+
+	assert_int_equal(translate(&e), 8 + 40 + 8);
+	/* what follows a packet without payload is no ICMPv6 header */
+	assert_int_equal(translate(&echo), 0);
+}
+
 static void test_not_ours(void **state)
 {
 	static const struct error cases[] = {
@@ -558,6 +582,7 @@ int main(void)
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_no_error_about_an_error),
 		cmocka_unit_test(test_what_is_quoted),
+		cmocka_unit_test(test_padded_inside),
 		cmocka_unit_test(test_not_ours),
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_room),
