@@ -149,6 +149,10 @@ int kern_link_set_alias(ifindex_t ifindex, const char *alias);
 int kern_link_set_mtu(ifindex_t ifindex, uint32_t mtu);
 int kern_link_set_up(ifindex_t ifindex, bool up);
 int kern_link_del(ifindex_t ifindex);
+/* The group that it is in, and an end of all that are in one, at one go; not
+ * group 0, which is everybody's. */
+int kern_link_set_group(ifindex_t ifindex, uint32_t group);
+int kern_link_del_group(uint32_t group);
 int kern_addr_change(ifindex_t ifindex, const struct prefix *p, bool add);
 /* host route in the local table to a device, see selftest.c */
 int kern_local_route_add(const struct in6_addr *dst, ifindex_t ifindex);

@@ -282,6 +282,26 @@ int kern_link_del(ifindex_t ifindex)
 			 NULL);
 }
 
+static int group_request(int type, ifindex_t ifindex, uint32_t group)
+{
+	struct nl_msg *msg = link_request(type, 0, ifindex, 0, 0);
+
+	if (!msg)
+		return -ENOMEM;
+	nla_put_u32(msg, IFLA_GROUP, group);
+	return kern_talk(msg, NULL, NULL);
+}
+
+int kern_link_set_group(ifindex_t ifindex, uint32_t group)
+{
+	return group_request(RTM_NEWLINK, ifindex, group);
+}
+
+int kern_link_del_group(uint32_t group)
+{
+	return group ? group_request(RTM_DELLINK, 0, group) : -EINVAL;
+}
+
 int kern_addr_change(ifindex_t ifindex, const struct prefix *p, bool add)
 {
 	struct ifaddrmsg ifa = {

@@ -6,6 +6,8 @@
  */
 #include <zebra.h>
 
+#include <sys/random.h>
+
 #include "log.h"
 #include "relay_watchdog.h"
 #include "tunnel_attach.h"
@@ -13,27 +15,80 @@
 #include "tunnel_journal.h"
 #include "tunnel_kernel.h"
 
+/* A link that a former run has made for this entry, and that is nobody's now.
+ */
+static bool is_left_over(const struct kern_link *link,
+			 const struct journal_entry *ent)
+{
+	char alias[64], owner[IFNAMSIZ] = "", stage[16] = "";
+
+	if (sscanf(ent->value, "%15s %15s", owner, stage) != 2)
+		return false;
+	snprintf(alias, sizeof(alias), TUNNEL_ALIAS_PREFIX "%s", owner);
+	if (strcmp(link->alias, alias) != 0 &&
+	    !(strcmp(stage, "creating") == 0 && !link->alias[0] &&
+	      (strcmp(link->kind, "sit") == 0 ||
+	       strcmp(link->kind, "tun") == 0) &&
+	      strcmp(link->pub.name, ent->key) == 0))
+		return false;
+	/* renamed, or taken over under another name: not left over */
+	return strcmp(link->pub.name, ent->key) == 0 ||
+	       !tunnel_journal_find(JOURNAL_INTERFACE, link->pub.name);
+}
+
+static const struct journal_entry *entry_of_left_over(struct kern_link *link)
+{
+	struct journal_entry *ent;
+
+	for (ent = tunnel_journal_first(); ent; ent = tunnel_journal_next(ent))
+		if (ent->kind == JOURNAL_INTERFACE && !ent->adopted &&
+		    is_left_over(link, ent))
+			return ent;
+	return NULL;
+}
+
+/*
+ * The kernel takes some 40 ms for the end of a link, and about as long for that
+ * of a group of links. What is left here goes one by one.
+ */
+static void sweep_interfaces_at_once(void)
+{
+	struct kern_link *link = NULL;
+	uint32_t group = 0;
+	unsigned int n = 0;
+
+	/* by chance, so that it is no group of anybody's */
+	if (getrandom(&group, sizeof(group), 0) != sizeof(group) || !group)
+		return;
+	while ((link = kern_link_next(link)))
+		if (entry_of_left_over(link) &&
+		    kern_link_set_group(link->pub.ifindex, group) == 0)
+			n++;
+	relay_watchdog_kick();
+	if (n && kern_link_del_group(group) == 0)
+		zlog_info("%u interfaces of a former run removed", n);
+	tunnel_monitor_poll();
+}
+
+static unsigned int count_interfaces(void)
+{
+	struct journal_entry *ent;
+	unsigned int n = 0;
+
+	for (ent = tunnel_journal_first(); ent; ent = tunnel_journal_next(ent))
+		n += ent->kind == JOURNAL_INTERFACE && !ent->adopted;
+	return n;
+}
+
 /* An interface of a former run that no relay has taken over. */
 static int sweep_interface(const struct journal_entry *ent)
 {
 	struct kern_link *link = NULL, *next;
-	char alias[64], owner[IFNAMSIZ] = "", stage[16] = "";
 	int ret = 0;
 
-	if (sscanf(ent->value, "%15s %15s", owner, stage) != 2)
-		return 0;
-	snprintf(alias, sizeof(alias), TUNNEL_ALIAS_PREFIX "%s", owner);
 	for (link = kern_link_next(NULL); link; link = next) {
 		next = kern_link_next(link);
-		if (strcmp(link->alias, alias) != 0 &&
-		    !(strcmp(stage, "creating") == 0 && !link->alias[0] &&
-		      (strcmp(link->kind, "sit") == 0 ||
-		       strcmp(link->kind, "tun") == 0) &&
-		      strcmp(link->pub.name, ent->key) == 0))
-			continue;
-		/* renamed, or taken over under another name: not left over */
-		if (strcmp(link->pub.name, ent->key) != 0 &&
-		    tunnel_journal_find(JOURNAL_INTERFACE, link->pub.name))
+		if (!is_left_over(link, ent))
 			continue;
 		ret = kern_link_del(link->pub.ifindex);
 		if (ret < 0)
@@ -59,6 +114,8 @@ void tunnel_sweep(void)
 	/* so that what is still needed is known as such */
 	tunnel_bpf_sweep();
 	tunnel_transit_update(tunnel_any_created());
+	if (count_interfaces() > 1)
+		sweep_interfaces_at_once();
 	/* one kind's undoing may take entries of another along */
 	for (ent = tunnel_journal_first(); ent;
 	     ent = tunnel_journal_after(kind, key)) {

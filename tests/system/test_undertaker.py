@@ -229,18 +229,33 @@ def test_waits_no_longer_than_bounded(left, role, bound):
     assert "left" in router.ns.links()
 
 
+def leave_much(router, links=60, others=20000):
+    """So much that undoing it takes a while."""
+    router.ns.ip(*[line for n in range(links) for line in (
+        f"link add left{n} type veth peer name tfel{n}", f"link set left{n} alias frr-relay:left{n}")])
+    with open(router.dir / "relayd.state", "a") as journal:
+        journal.writelines(f"+ interface left{n} left{n} made .\n" for n in range(links))
+        journal.writelines(f"+ address left,2001:db8::{n:x}/128 - .\n" for n in range(others))
+
+
+def stop_at_work(router):
+    """Stops the undertaker of a relayd that dies now, in the middle of its work; its number."""
+    [child] = watchers(router)
+    os.kill(router.procs["relayd"].pid, signal.SIGKILL)
+    wait_for(lambda: lock_path(router).read_text().startswith("u "), 10, "it is at work")
+    os.kill(child, signal.SIGSTOP)
+    router.kill("relayd")
+    assert (router.dir / "relayd.state").stat().st_size > 0
+    return child
+
+
 def test_killed_while_it_undoes(left):
     """The undertaker is killed as well: the next relayd finishes the work."""
     router = left.relay
-    for n in range(60):
-        router.ns.ip(f"link add left{n} type veth peer name tfel{n}", f"link set left{n} alias frr-relay:left{n}")
-    with open(router.dir / "relayd.state", "a") as journal:
-        journal.writelines(f"+ interface left{n} left{n} made .\n" for n in range(60))
+    leave_much(router)
     start(router, "--undo-after", "0")
-    [child] = watchers(router)
-    router.kill("relayd")
-    wait_for(lambda: len([n for n in router.ns.links() if n.startswith("left")]) < 55, 20, "it is at work")
-    os.kill(child, signal.SIGKILL)
+    os.kill(stop_at_work(router), signal.SIGKILL)
+    assert "nothing of the dead relayd is left" not in router.log("relayd")
     start(router)
     assert router.boot().returncode == 0
     wait_clean(router, left.before, 30)
@@ -249,16 +264,30 @@ def test_killed_while_it_undoes(left):
 def test_started_while_it_undoes(left):
     """relayd waits until the undertaker is done, and then serves."""
     router = left.relay
-    for n in range(60):
-        router.ns.ip(f"link add left{n} type veth peer name tfel{n}", f"link set left{n} alias frr-relay:left{n}")
-    with open(router.dir / "relayd.state", "a") as journal:
-        journal.writelines(f"+ interface left{n} left{n} made .\n" for n in range(60))
+    leave_much(router)
     start(router, "--undo-after", "0")
-    router.kill("relayd")
-    wait_for(lambda: len([n for n in router.ns.links() if n.startswith("left")]) < 55, 20, "it is at work")
-    start(router)
+    child = stop_at_work(router)
+    router.start("relayd", wait=False)
+    try:
+        wait_for(lambda: f"waiting for process {child}" in router.log("relayd"), 10, "it waits")
+        time.sleep(0.5)
+        assert router.procs["relayd"].poll() is None
+    finally:
+        os.kill(child, signal.SIGCONT)
+    wait_for(lambda: router.ask("relayd", "show version"), 20, "it goes on")
     assert clean(router, left.before)
-    assert "waiting for process" in router.log("relayd")
+
+
+def test_many_are_undone_in_time(left):
+    """Each link takes the kernel some 40 ms, one after the other: 300 would take 12 s."""
+    router = left.relay
+    leave_much(router, 300, 0)
+    start(router)
+    router.kill("relayd")
+    died = time.monotonic()
+    wait_clean(router, left.before)
+    print(f"clean {time.monotonic() - died:.1f} s after the death")
+    assert "301 interfaces of a former run removed" in router.log("relayd")
 
 
 def test_orderly_stop_leaves_no_undertaker(box):
