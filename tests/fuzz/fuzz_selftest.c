@@ -33,5 +33,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		FUZZ_ASSERT(probe.way < TUNNEL_WAYS);
 		same_again(data, &probe);
 	}
+	if (selftest_6to4_parse_sent(data, size, nonce, &probe))
+		FUZZ_ASSERT(size >= SELFTEST_PROBE_LEN &&
+			    probe.way < TUNNEL_WAYS);
 	return 0;
 }
