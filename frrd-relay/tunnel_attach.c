@@ -135,7 +135,8 @@ static void count_filter(struct nlmsghdr *nlh, void *arg)
 	const struct tcmsg *tcm = nlmsg_data(nlh);
 
 	/* a chain's head has no handle */
-	if (nlh->nlmsg_type == RTM_NEWTFILTER && tcm->tcm_handle)
+	if (nlh->nlmsg_type == RTM_NEWTFILTER &&
+	    nlmsg_valid_hdr(nlh, sizeof(*tcm)) && tcm->tcm_handle)
 		++*(unsigned int *)arg;
 }
 

@@ -122,12 +122,16 @@ static void monitor_programs_message(const struct nlmsghdr *nlh)
 
 	switch (nlh->nlmsg_type) {
 	case RTM_NEWLINK:
+		if (!nlmsg_valid_hdr(nlh, sizeof(*ifi)))
+			break;
 		monitor_programs |= tunnel_attach_news(ifi->ifi_index);
 		break;
 	case RTM_NEWTFILTER:
 	case RTM_DELTFILTER:
 	case RTM_NEWQDISC:
 	case RTM_DELQDISC:
+		if (!nlmsg_valid_hdr(nlh, sizeof(*tcm)))
+			break;
 		monitor_programs |= tunnel_attach_news(tcm->tcm_ifindex);
 		break;
 	}
