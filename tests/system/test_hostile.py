@@ -18,10 +18,10 @@ from collections import Counter
 import pytest
 
 import hostile
-from conftest import finish
-from hostile import H6, H64, H64_6, RELAY, RELAY_6, TRANSMIT
-from lab import EMULATED, Lab, Timeout, kernel_state, wait_for
-from wire import ETH_P_IP, ETH_P_IPV6, Packet, Sniffer, ipv4, ipv6, mac_of, sixto4
+from conftest import Keeper, alive, lent
+from hostile import H6, RELAY, RELAY_6, TRANSMIT
+from lab import EMULATED, Lab, Timeout, wait_for
+from wire import ETH_P_IP, ETH_P_IPV6, Packet, Sniffer, ipv6, mac_of, sixto4
 
 STEADY4, STEADY4_SLOW, STEADY6 = "198.51.100.77", "198.51.100.78", "2001:db8:6::77"
 STEADY_TARGET = sixto4("198.51.100.79")
@@ -42,7 +42,6 @@ class Crossing(Lab):
         return self
 
     def setup(self, datapath):
-        self.before = kernel_state(self.relay.ns)
         self.relay.start("relayd")
         self.relay.configure("relay r", "tunnel mode ipv6ip 6to4", f"tunnel source {RELAY}",
                              f"tunnel transmit-source {TRANSMIT}", f"tunnel datapath {datapath}", "drain-time 0",
@@ -66,9 +65,19 @@ class Crossing(Lab):
 
 
 @pytest.fixture(scope="module")
-def crossing():
-    with Crossing() as lab:
-        yield lab.build()
+def keeper():
+    def make():
+        lab = Crossing()
+        lab.__enter__()
+        try:
+            return lab.build()
+        except BaseException:
+            lab.__exit__()
+            raise
+
+    keeper = Keeper(make, lambda lab: alive(lab.relay, "zebra"))
+    yield keeper
+    keeper.drop()
 
 
 SIT = pytest.mark.sit
@@ -77,11 +86,11 @@ DATAPATHS = [pytest.param("ebpf", marks=pytest.mark.nosit, id="ebpf-tun"),
 
 
 @pytest.fixture(params=DATAPATHS)
-def relay(request, crossing):
+def relay(request, keeper):
     said = kernel_log()
-    crossing.setup(request.param)
-    yield crossing
-    finish(crossing.relay, crossing.before)
+    for lab in lent(keeper):
+        lab.setup(request.param)
+        yield lab
     new = [line for line in kernel_log() if line not in said]
     bad = [line for line in new if re.search(r"WARNING:|BUG:|Oops|general protection|refcount|KASAN|Call Trace|"
                                              r"skb_under_panic|skb_over_panic|hw csum failure", line)]
