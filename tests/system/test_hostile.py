@@ -320,6 +320,8 @@ def test_hostile_packets(relay, alone):
                 # one alone tells nothing where they belong together
                 single = [] if family is hostile.fragments else blame(wires, cases)
                 wrong += [f"{family.__name__}: {line}" for line in single or problems]
+            if len(wrong) >= 8:
+                break  # enough to go by; each takes its time
         assert not wrong, "\n".join(wrong)
         wires.steady.assert_whole()
     relay.relay.assert_sound()
