@@ -91,7 +91,10 @@ def test_own_configuration_file(rl):
     """relayd reads and writes its own file where FRR is set up that way."""
     rl.configure(*[line.strip() for line in NORMAL.splitlines()])
     (rl.dir / "vtysh.conf").write_text("no service integrated-vtysh-config\n")
-    rl.vtysh("write memory")
+    try:
+        rl.vtysh("write memory")
+    finally:
+        (rl.dir / "vtysh.conf").write_text("")
     written = (rl.dir / "relayd.conf").read_text()
     assert rl.stop("relayd") == 0
     rl.start("relayd", config=written)
