@@ -111,6 +111,9 @@ void tunnel_monitor_poll(void);
 /* Reads one link anew: the kernel tells nothing of most changes to a link that
  * is down. Then as tunnel_monitor_poll(). */
 void tunnel_monitor_refresh(ifindex_t ifindex);
+/* The same of a link's IPv6 addresses: the kernel tells of a new one from a
+ * worker, when that has its turn. */
+void tunnel_monitor_refresh_addrs(ifindex_t ifindex);
 
 /* tunnel.c: something in the tables changed (from an event). */
 void tunnel_monitor_changed(void);

@@ -41,8 +41,9 @@ static int monitor_dump(int type, int family, ifindex_t ifindex)
 		struct netconfmsg ncm;
 	} hdr = {};
 	size_t len = 0;
+	bool one = ifindex && type == RTM_GETLINK;
 	struct nl_msg *msg =
-		nlmsg_alloc_simple(type, ifindex ? NLM_F_ACK : NLM_F_DUMP);
+		nlmsg_alloc_simple(type, one ? NLM_F_ACK : NLM_F_DUMP);
 
 	if (!msg)
 		return -ENOMEM;
@@ -53,6 +54,7 @@ static int monitor_dump(int type, int family, ifindex_t ifindex)
 		break;
 	case RTM_GETADDR:
 		hdr.ifa.ifa_family = family;
+		hdr.ifa.ifa_index = ifindex;
 		len = sizeof(hdr.ifa);
 		break;
 	case RTM_GETNETCONF:
@@ -181,6 +183,13 @@ void tunnel_monitor_refresh(ifindex_t ifindex)
 	/* first what is older than the answer */
 	tunnel_monitor_poll();
 	monitor_dump(RTM_GETLINK, AF_UNSPEC, ifindex);
+	tunnel_monitor_poll();
+}
+
+void tunnel_monitor_refresh_addrs(ifindex_t ifindex)
+{
+	tunnel_monitor_poll();
+	monitor_dump(RTM_GETADDR, AF_INET6, ifindex);
 	tunnel_monitor_poll();
 }
 

@@ -414,6 +414,9 @@ static void sit_drop_addresses(struct tunnel *tun, ifindex_t ifindex)
 			zlog_warn("relay %s: removing %pFX from %s: %s",
 				  tun->params.owner, &p, tun->params.ifname,
 				  safe_strerror(-ret));
+		/* a tunnel source, perhaps of a former run */
+		if (p.family == AF_INET)
+			sit_drop_probe_routes(ifindex, p.u.prefix4);
 		tunnel_journal_del(JOURNAL_ADDRESS, ent->key);
 	}
 }
@@ -485,6 +488,7 @@ static int sit_apply(struct tunnel *tun, bool bring_up)
 	struct kern_link *link;
 	struct prefix addr;
 	ifindex_t ifindex;
+	bool missing = false;
 	int ret, fast;
 
 	fast = sit_fast_wanted(tun);
@@ -535,10 +539,17 @@ static int sit_apply(struct tunnel *tun, bool bring_up)
 	}
 	for (size_t i = 0; i < p->naddrs; i++) {
 		prefix_copy(&addr, &p->addrs[i]);
+		missing |= !kern_addr_find(&addr, ifindex);
 		ret = sit_add_address(tun, ifindex, &addr);
 		if (ret < 0)
 			return ret;
 	}
+	if (missing)
+		tunnel_monitor_refresh_addrs(ifindex);
+	if (sit->probe_source.s_addr &&
+	    sit->probe_source.s_addr != p->source.s_addr)
+		sit_drop_probe_routes(ifindex, sit->probe_source);
+	sit->probe_source = p->source;
 	if (!p->self_test) {
 		sit_drop_probe_routes(ifindex, p->source);
 	} else {

@@ -14,6 +14,7 @@ struct sit {
 	struct tun_slow slow;
 	/* what the programs had counted when they forgot this tunnel */
 	struct relay_bpf_counters fast_base;
+	struct in_addr probe_source; /* whose probes' routes are there */
 	struct in_addr nft_source; /* whose rules are asked for */
 	bool nft_seen; /* they have been in place; a change keeps traffic */
 	uint32_t filter_generation; /* of what they filter */

@@ -183,6 +183,8 @@ def kernel_state(ns):
     for link in ns.ip_json("addr"):
         addrs[link["ifname"]] = sorted(f"{a['local']}/{a['prefixlen']}" for a in link.get("addr_info", [])
                                        if not a["local"].startswith("fe80:"))
+        if "xdp" in link:  # a program that is put back has another number
+            link["xdp"] = [link["xdp"]["mode"], link["xdp"].get("prog", {}).get("name")]
         links[link["ifname"]] = clean(link, ("addr_info", "ifindex", "link_index", "link_netnsid", "txqlen", "address",
                                              "permaddr", "qdisc", "operstate", "flags"))
     rules = sorted(clean(rule, ()) for fam in ("-4", "-6") for rule in ns.ip_json(fam, "rule"))

@@ -288,21 +288,26 @@ class Stream(threading.Thread):
         self.net, self.sent, self.ending = net, 0, False
         self.mac = mac_of(net.relay.ns, "eth0")
         self.wire = Sniffer(net.net, "rl")
+        self.sock = net.net.socket(socket.AF_PACKET, socket.SOCK_DGRAM)
         self.start()
+
+    def send(self, protocol, packet):
+        self.sock.sendto(packet, ("rl", protocol, 0, 0, self.mac))
 
     def run(self):
         began = time.monotonic()
         while not self.ending:
             self.sent += 1
-            into_relay4(self.net, ipv4(H64, RELAY_ADDR, 41, icmp6_echo(H64_6, H6, 11, self.sent & 0xffff, kind=129)))
-            send_raw(self.net.net, "rl", icmp6_echo(H6, H64_6, 12, self.sent & 0xffff, kind=129), self.mac)
+            self.send(0x0800, ipv4(H64, RELAY_ADDR, 41, icmp6_echo(H64_6, H6, 11, self.sent & 0xffff, kind=129)))
+            self.send(0x86dd, icmp6_echo(H6, H64_6, 12, self.sent & 0xffff, kind=129))
             time.sleep(max(0, began + self.sent / 200 - time.monotonic()))
 
     def end(self):
         """(sent, lost 4to6, lost 6to4)"""
         self.ending = True
         self.join()
-        time.sleep(0.3)
+        time.sleep(0.5)
+        self.sock.close()
         self.wire.close()
         number = {11: set(), 12: set()}
         for packet in list(self.wire.packets):
