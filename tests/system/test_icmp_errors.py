@@ -12,7 +12,7 @@ import time
 import pytest
 
 from lab import EMULATED, holds_for, wait_for
-from wire import Sniffer, checksum, ipv4, ipv6, mac_of, send_raw, sixto4
+from wire import Packet, Sniffer, checksum, ipv4, ipv6, mac_of, send_raw, sixto4
 
 ANYCAST = "192.88.99.1"
 RELAY6 = ("2001:db8:0::1", "2001:db8:1::1")
@@ -160,6 +160,25 @@ def test_whole_packet_quoted(net):
     net.inject(net.error(3, 1, net.send(packet)[:1472]))
     net.one_error(packet, UNREACHABLE, 3)
     assert len(net.errors()[0][4].data) == 1280
+
+
+def test_transmit_source(net):
+    """Errors are about what has the relay's transmit source, and come to it; not about the tunnel source then."""
+    net.router.configure("relay r", "tunnel transmit-source 10.0.1.1")
+    wait_for(lambda: net.router.relay_json("r")["operStatus"] == "up", 20, "up")
+
+    def sent(mark):
+        net.send(net.udp(200, mark=mark))
+        return next(p for p in net.ipv4.packets if p.inner and mark in p.data)
+
+    wait_for(lambda: sent(os.urandom(8)).src == "10.0.1.1", 10, "sent with it")
+    packet = net.udp(300)
+    quoted = net.send(packet)
+    assert Packet.parse(quoted).src == "10.0.1.1"
+    foreign = quoted[:12] + socket.inet_aton(ANYCAST) + quoted[16:]
+    net.inject(net.error(3, 1, foreign))
+    net.inject(net.error(3, 1, quoted, target="10.0.1.1"))
+    net.one_error(packet, UNREACHABLE, 3)
 
 
 @pytest.mark.parametrize("what", ["8 octets", "another source", "another destination", "an error", "a lie", "a bad checksum",
