@@ -196,6 +196,21 @@ def test_one_that_dies_before_it_has_an_undertaker(left):
     wait_clean(router, left.before)
 
 
+def test_one_that_is_late_to_have_an_undertaker(left):
+    """As long as it has the lock nothing is touched; when it has died all the same, its death counts."""
+    router = left.relay
+    start(router, "--undo-after", "2")
+    router.kill("relayd")
+    with open(lock_path(router), "r+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        time.sleep(3.5)
+        assert "left" in router.ns.links() and watchers(router)
+    died = time.monotonic()
+    wait_for(lambda: "left" not in router.ns.links(), CLEAN_S, "undone")
+    assert time.monotonic() - died > 1.9
+    wait_clean(router, left.before)
+
+
 def test_waits_for_an_undertaker_at_work(left):
     """relayd does not start into what is being undone."""
     router = left.relay
