@@ -154,8 +154,9 @@ static void map_drop(struct bpf_map *map, const void *key)
 	bpf_map_delete_elem(bpf_map__fd(map), key);
 }
 
-/* What the programs have decided by the maps as they were is over. */
-static void maps_changed(void)
+/* What the programs have decided by maps, links and addresses as they were is
+ * over. */
+static void decisions_over(void)
 {
 	__atomic_add_fetch(&skel->data->flow_generation, 1, __ATOMIC_RELEASE);
 }
@@ -291,7 +292,7 @@ static int place_sync(struct place *pl, uint32_t at, ifindex_t ifindex,
 		if (old.ifindex && old.ifindex != relay.ifindex)
 			map_drop(skel->maps.by_ifindex, &old.ifindex);
 	}
-	maps_changed();
+	decisions_over();
 	return ret;
 }
 
@@ -423,7 +424,7 @@ static void links_sync(void)
 	tunnel_attach_sync(&progs, link_wanted);
 	if (tunnel_xdp_sync(bpf_map__fd(skel->maps.xdp_uplinks),
 			    bpf_map__fd(skel->maps.xdp_devices)))
-		maps_changed();
+		decisions_over();
 }
 
 /* -------- tunnels -------- */
@@ -464,7 +465,7 @@ void tunnel_bpf_unset(struct tunnel *tun, struct relay_bpf_counters *last)
 		/* first what leads there */
 		map_drop(skel->maps.by_source, &pl->relay.source);
 		map_drop(skel->maps.by_ifindex, &pl->relay.ifindex);
-		maps_changed();
+		decisions_over();
 		memset(&pl->relay, 0, sizeof(pl->relay));
 		map_put(skel->maps.relays, &key, &pl->relay);
 		for (size_t i = 0; i < pl->nrules; i++)
@@ -495,6 +496,7 @@ void tunnel_bpf_check(void)
 	}
 	addrs_seen = kern_addr_generation();
 	links_sync();
+	decisions_over();
 }
 
 const char *tunnel_bpf_problem(const struct tunnel *tun)

@@ -4,9 +4,9 @@
  * checks' and the FIB's answers for a pair of addresses. Asking the FIB (twice,
  * to encapsulate) is half of what a packet costs.
  *
- * An entry serves some milliseconds, which is as late as a changed route is
- * noticed; a change of what relayd has set (`flow_generation`) is noticed at
- * once. All that an answer depends on is in the key, so policy routing and
+ * An entry serves 50 ms, which is as late as a changed route is noticed; what
+ * relayd has set, or is told of links and addresses, counts from the next packet
+ * on (`flow_generation`). All that an answer depends on is in the key, so policy routing and
  * several next hops hold for each packet. The first packet of each entry goes
  * out by way of the neighbour table, so that the kernel sees its entry used.
  */
@@ -56,9 +56,10 @@ struct {
 } flows SEC(".maps");
 
 /* how long an entry serves; 0: not at all */
-__u64 flow_lifetime_ns = 20 * 1000 * 1000;
+__u64 flow_lifetime_ns = 50 * 1000 * 1000;
 
-/* relayd counts it up after each change to the other maps */
+/* relayd counts it up after each change to the other maps, and with news of the
+ * kernel */
 __u32 flow_generation = 1;
 
 static __always_inline __u64 flow_word(const union relay_ipv6 *addr, int n)
