@@ -55,7 +55,7 @@ static void family_cb(struct nlmsghdr *nlh, void *arg)
 	struct nlattr *attr = nlmsg_find_attr(nlh, sizeof(struct genlmsghdr),
 					      CTRL_ATTR_FAMILY_ID);
 
-	if (attr)
+	if (attr && nla_len(attr) >= (int)sizeof(uint16_t))
 		family = nla_get_u16(attr);
 }
 

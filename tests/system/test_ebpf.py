@@ -1,11 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`tunnel datapath ebpf`: where the programs hang, what goes up the stack, what outlives relayd."""
 
-import array
-import fcntl
 import json
 import re
-import socket
 import struct
 import threading
 import time
@@ -15,7 +12,7 @@ import pytest
 from lab import host_has_sit, holds_for, wait_for
 from test_datapath import crosses, from_6to4, into_relay4, to_6to4, with_relay
 from topology import ANYCAST, ANYCAST4, ANYCAST6, BASIC, H6, H64, H64_6, H64B, H64B_6, RELAY_ADDR
-from wire import Sniffer, icmp6_echo, ipv4, ipv6, link_set, mac_of, send_raw
+from wire import Sniffer, gro_on, icmp6_echo, ipv4, ipv6, link_set, mac_of, send_raw
 
 pytestmark = pytest.mark.relay
 
@@ -401,15 +398,6 @@ def test_own_broadcast_is_a_bogon(relay):
 
 
 # ------------------------------------------------------------------------- XDP
-
-def gro_on(ns, ifname):
-    """The peer of a veth can then take XDP frames."""
-    ETHTOOL_SGRO, SIOCETHTOOL = 0x2c, 0x8946
-    value = array.array("B", struct.pack("II", ETHTOOL_SGRO, 1))
-    with ns.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        request = struct.pack("16sP16x", ifname.encode(), value.buffer_info()[0])
-        fcntl.ioctl(sock, SIOCETHTOOL, request)
-
 
 def xdp(router, ifname):
     """The mode of the XDP program on a link, None when there is none; 1 is native."""

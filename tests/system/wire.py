@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Packets: built by hand, sent and seen on the wire of a namespace, with the kernel's timestamps."""
 
+import array
 import errno
+import fcntl
 import ipaddress
 import os
 import select
@@ -403,3 +405,12 @@ def addr_delete(ns, ifname, addr):
     raw = socket.inet_pton(family, address)
     netlink(ns, RTM_DELADDR, struct.pack("=BBBBi", family, int(bits), 0, 0, ifindex(ns, ifname)) +
             struct.pack("=HH", 4 + len(raw), IFA_LOCAL) + raw)
+
+
+def gro_on(ns, ifname):
+    """The peer of a veth can then take XDP frames."""
+    ETHTOOL_SGRO, SIOCETHTOOL = 0x2c, 0x8946
+    value = array.array("B", struct.pack("II", ETHTOOL_SGRO, 1))
+    with ns.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        request = struct.pack("16sP16x", ifname.encode(), value.buffer_info()[0])
+        fcntl.ioctl(sock, SIOCETHTOOL, request)
