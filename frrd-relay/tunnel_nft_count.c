@@ -178,14 +178,13 @@ static bool count_drops(struct counted *set, int family)
 	size_t n;
 
 	reasons = tunnel_nft_reasons(family, &n);
-	set->kind = family == AF_INET ? COUNTED_DROP_SOURCE
-				      : COUNTED_DROP_IFNAME;
+	set->kind =
+		family == AF_INET ? COUNTED_DROP_SOURCE : COUNTED_DROP_IFNAME;
 	for (size_t i = 0; i < n; i++) {
 		set->reason = reasons[i];
-		whole &= count_set(set,
-				   family == AF_INET ? NFPROTO_IPV4
-						     : NFPROTO_IPV6,
-				   tunnel_nft_reason(reasons[i]));
+		whole &= count_set(
+			set, family == AF_INET ? NFPROTO_IPV4 : NFPROTO_IPV6,
+			tunnel_nft_reason(reasons[i]));
 	}
 	return whole;
 }

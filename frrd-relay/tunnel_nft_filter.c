@@ -15,9 +15,9 @@
  * constants, not with another part. That a 2002: source embeds the outer source
  * is sit's own check (packet_is_spoofed() in net/ipv6/sit.c). It comes last, so
  * a packet that is bad in several ways may count under another reason than with
- * eBPF; its counter is the device's (tunnel_sit_check.c). The same holds for the
- * congestion mark of RFC 6040. The destination is no such question: what it must
- * embed is one constant a relay.
+ * eBPF; its counter is the device's (tunnel_sit_check.c). The same holds for
+ * the congestion mark of RFC 6040. The destination is no such question: what it
+ * must embed is one constant a relay.
  *
  * Rules are per table of filters, and relays with the same table share them;
  * what differs between those relays is in sets. A packet that is dropped is
@@ -34,13 +34,13 @@ DEFINE_MTYPE_STATIC(RELAYD, NFT_FILTER, "Relay nftables filters");
 
 /* Places of IPv6 addresses, in bits: behind an outer IPv4 header, or of the
  * IPv6 header itself. */
-#define IN_SOURCE	    "@th,64,128"
-#define IN_SOURCE_KIND	    "@th,64,16"
-#define IN_DESTINATION	    "@th,192,128"
+#define IN_SOURCE "@th,64,128"
+#define IN_SOURCE_KIND "@th,64,16"
+#define IN_DESTINATION "@th,192,128"
 #define IN_DESTINATION_KIND "@th,192,16"
-#define IN_DESTINATION_V4   "@th,208,32"
-#define OUT_SOURCE_V4	    "@nh,80,32"
-#define OUT_DESTINATION_V4  "@nh,208,32"
+#define IN_DESTINATION_V4 "@th,208,32"
+#define OUT_SOURCE_V4 "@nh,80,32"
+#define OUT_DESTINATION_V4 "@nh,208,32"
 
 static const char *const reason_text[] = {
 #define REASON_TEXT(name, text) [RELAY_BPF_DROP_##name] = text,
@@ -54,15 +54,15 @@ const char *tunnel_nft_reason(enum relay_bpf_reason reason)
 }
 
 static const enum relay_bpf_reason reasons4[] = {
-	RELAY_BPF_DROP_MALFORMED,   RELAY_BPF_DROP_DIRECTION,
+	RELAY_BPF_DROP_MALFORMED,    RELAY_BPF_DROP_DIRECTION,
 	RELAY_BPF_DROP_OUTER_SOURCE, RELAY_BPF_DROP_NOT_6TO4,
-	RELAY_BPF_DROP_SOURCE,	    RELAY_BPF_DROP_DESTINATION_FOREIGN,
-	RELAY_BPF_DROP_DESTINATION, RELAY_BPF_DROP_DENIED,
+	RELAY_BPF_DROP_SOURCE,	     RELAY_BPF_DROP_DESTINATION_FOREIGN,
+	RELAY_BPF_DROP_DESTINATION,  RELAY_BPF_DROP_DENIED,
 };
 
 static const enum relay_bpf_reason reasons6[] = {
-	RELAY_BPF_DROP_DIRECTION,   RELAY_BPF_DROP_DESTINATION_OWN,
-	RELAY_BPF_DROP_SOURCE,	    RELAY_BPF_DROP_DESTINATION,
+	RELAY_BPF_DROP_DIRECTION, RELAY_BPF_DROP_DESTINATION_OWN,
+	RELAY_BPF_DROP_SOURCE,	  RELAY_BPF_DROP_DESTINATION,
 	RELAY_BPF_DROP_DENIED,
 };
 
@@ -78,8 +78,7 @@ static void text_source(struct text *t, const struct nft_relay *r)
 {
 	char addr[INET_ADDRSTRLEN];
 
-	text_add(t, "%s",
-		 inet_ntop(AF_INET, &r->source, addr, sizeof(addr)));
+	text_add(t, "%s", inet_ntop(AF_INET, &r->source, addr, sizeof(addr)));
 }
 
 static void text_ifname(struct text *t, const struct nft_relay *r)
@@ -153,8 +152,7 @@ static void text_pairs(struct text *t, const char *name, const char *type,
 	for (size_t i = 0; i < n; i++) {
 		text_pair(t, &relays[i], by_source, relays[i].source, pair);
 		if (pair != PAIR_SOURCE &&
-		    relays[i].transmit_source.s_addr !=
-			    relays[i].source.s_addr)
+		    relays[i].transmit_source.s_addr != relays[i].source.s_addr)
 			text_pair(t, &relays[i], by_source,
 				  relays[i].transmit_source, pair);
 	}
@@ -267,9 +265,9 @@ static void tables_begin(struct tables *tabs, const struct nft_relay *relays,
 	for (size_t i = 0; i < n; i++)
 		most = MAX(most, relays[i].nrules);
 	for (size_t i = 0; i < 2; i++)
-		tabs->buf[i] = XCALLOC(MTYPE_NFT_FILTER,
-				       (2 * most + 1) *
-					       sizeof(struct filter_range));
+		tabs->buf[i] =
+			XCALLOC(MTYPE_NFT_FILTER,
+				(2 * most + 1) * sizeof(struct filter_range));
 }
 
 static void tables_get(struct tables *tabs, const struct nft_relay *relays,
@@ -331,7 +329,8 @@ static void text_table4(struct text *t, const struct tables *tabs, size_t k)
 		    " != 0x2002 goto drop-not-6to4\n");
 	/* a 2002: source embeds the outer one, which has been judged */
 	text_ask(t, &tabs->v6, IN_SOURCE, "source6", k);
-	text_add(t, "\t\t" IN_DESTINATION_KIND " 0x2002 ip daddr . " IN_DESTINATION_V4
+	text_add(t, "\t\t" IN_DESTINATION_KIND
+		    " 0x2002 ip daddr . " IN_DESTINATION_V4
 		    " != @received goto drop-destination-foreign\n");
 	text_ask(t, &tabs->v6, IN_DESTINATION, "destination6", k);
 	text_ask(t, &tabs->v4, IN_DESTINATION_KIND " 0x2002 " IN_DESTINATION_V4,
@@ -356,27 +355,28 @@ void text_filter4(struct text *t, const struct nft_relay *relays, size_t n)
 	text_chains(t, "inner", true, relays, n, &tabs);
 	tables_end(&tabs);
 
-	text_add(t,
-		 "\tchain filter_prerouting {\n"
-		 "\t\ttype filter hook prerouting priority -300; policy accept;\n"
-		 "\t\tip protocol != 41 accept\n"
-		 "\t\tiifname \"lo\" ip saddr " TUNNEL_PROBE_SOURCE " accept\n"
-		 "\t\tip daddr @direction drop\n"
-		 /* a loop of tunnels, RFC 6324 */
-		 "\t\tip daddr . ip saddr @own goto drop-outer-source\n"
-		 "\t\tip saddr " TUNNEL_PROBE_SOURCE " goto drop-outer-source\n"
-		 "\t\tip daddr vmap @outer\n"
-		 "\t}\n"
-		 /* late, so that what an operator's filter drops is not counted */
-		 "\tchain filter_input {\n"
-		 "\t\ttype filter hook input priority 401; policy accept;\n"
-		 "\t\tip protocol != 41 accept\n"
-		 "\t\tiifname \"lo\" ip saddr " TUNNEL_PROBE_SOURCE " accept\n"
-		 /* a rule holds only if what it looks at is there: the last octet
-		  * of an IPv6 header, whatever it is */
-		 "\t\t@th,0,4 6 @th,312,8 & 0x0 == 0x0 ip daddr vmap @inner\n"
-		 "\t\tip daddr @malformed drop\n"
-		 "\t}\n");
+	text_add(
+		t,
+		"\tchain filter_prerouting {\n"
+		"\t\ttype filter hook prerouting priority -300; policy accept;\n"
+		"\t\tip protocol != 41 accept\n"
+		"\t\tiifname \"lo\" ip saddr " TUNNEL_PROBE_SOURCE " accept\n"
+		"\t\tip daddr @direction drop\n"
+		/* a loop of tunnels, RFC 6324 */
+		"\t\tip daddr . ip saddr @own goto drop-outer-source\n"
+		"\t\tip saddr " TUNNEL_PROBE_SOURCE " goto drop-outer-source\n"
+		"\t\tip daddr vmap @outer\n"
+		"\t}\n"
+		/* late: what an operator's filter drops is not counted */
+		"\tchain filter_input {\n"
+		"\t\ttype filter hook input priority 401; policy accept;\n"
+		"\t\tip protocol != 41 accept\n"
+		"\t\tiifname \"lo\" ip saddr " TUNNEL_PROBE_SOURCE " accept\n"
+		/* a rule holds only if what it looks at is there: the last
+		 * octet of an IPv6 header, whatever it is */
+		"\t\t@th,0,4 6 @th,312,8 & 0x0 == 0x0 ip daddr vmap @inner\n"
+		"\t\tip daddr @malformed drop\n"
+		"\t}\n");
 }
 
 /* -------- 6to4 -------- */
@@ -417,10 +417,11 @@ void text_filter6(struct text *t, const struct nft_relay *relays, size_t n,
 	text_chains(t, "out", false, relays, n, &tabs);
 	tables_end(&tabs);
 
-	text_add(t,
-		 "\tchain filter_postrouting {\n"
-		 "\t\ttype filter hook postrouting priority 400; policy accept;\n"
-		 "\t\tip6 daddr != 2002::/16 accept\n");
+	text_add(
+		t,
+		"\tchain filter_postrouting {\n"
+		"\t\ttype filter hook postrouting priority 400; policy accept;\n"
+		"\t\tip6 daddr != 2002::/16 accept\n");
 	if (nonce)
 		text_add(t,
 			 "\t\tmeta l4proto ipv6-icmp " NONCE6 " 0x%016" PRIx64

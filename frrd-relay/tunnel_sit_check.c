@@ -185,8 +185,7 @@ static void sit_check_rules(struct tunnel *tun)
 	if (ret == -ENOENT)
 		sit_repair_now(tun);
 	if (ret == -EINPROGRESS || ret == -ENOENT) {
-		if (st->interface == TUNNEL_CHECK_OK &&
-		    !sit->nft_seen)
+		if (st->interface == TUNNEL_CHECK_OK && !sit->nft_seen)
 			st->interface = TUNNEL_CHECK_PENDING;
 	} else if (ret < 0) {
 		what = needs_rules(p);
@@ -197,7 +196,9 @@ static void sit_check_rules(struct tunnel *tun)
 				   tunnel_nft_error());
 		}
 		strlcpy(st->note,
-			"without nftables no addresses are checked, and all packets may go to one IPv4 next hop: kernel sit caches one route",
+			sit->fast
+				? "without nftables no addresses are checked of what the eBPF programs leave to sit"
+				: "without nftables no addresses are checked, and all packets may go to one IPv4 next hop: kernel sit caches one route",
 			sizeof(st->note));
 	} else if (tunnel_route_several_nexthops() && !sit_priv(tun)->fast) {
 		strlcpy(st->note,

@@ -29,13 +29,13 @@ DEFINE_MGROUP(RELAYD, "relayd");
 /* what librelay.a wants of relayd's main() */
 struct debug relay_dbg_tunnel;
 
-#define OUTER  20
-#define INNER  40
-#define DATA   8
+#define OUTER 20
+#define INNER 40
+#define DATA 8
 #define PACKET 256
 
-static const struct nflog_key key = {
-	.group = 3964, .nonce = {1, 2, 3, 4, 5, 6, 7, 8}};
+static const struct nflog_key key = {.group = 3964,
+				     .nonce = {1, 2, 3, 4, 5, 6, 7, 8}};
 
 static struct nft_ctx *ctx;
 static int uplink_fd = -1, relay_fd = -1, other_fd = -1, raw_fd = -1;
@@ -269,17 +269,17 @@ static bool fated(const struct result *before, const struct result *now,
 	for (size_t i = 0; i < 2; i++)
 		for (enum relay_bpf_reason r = 0; r < RELAY_BPF_REASON_END; r++)
 			if (now->relay[i].drops[r] !=
-			    before->relay[i].drops[r] +
-				    (i == relay && fate.reason == r &&
-				     r != RELAY_BPF_PASS))
+			    before->relay[i].drops[r] + (i == relay &&
+							 fate.reason == r &&
+							 r != RELAY_BPF_PASS))
 				return false;
 	return now->passed[way] == before->passed[way] + fate.passed &&
 	       now->passed[!way] == before->passed[!way];
 }
 
-#define PASSED	  ((struct fate){true, RELAY_BPF_PASS})
+#define PASSED ((struct fate){true, RELAY_BPF_PASS})
 #define DROPPED(r) ((struct fate){false, RELAY_BPF_DROP_##r})
-#define VANISHED  ((struct fate){false, RELAY_BPF_PASS})
+#define VANISHED ((struct fate){false, RELAY_BPF_PASS})
 
 static void expect(const uint8_t *pkt, size_t len, enum tunnel_way way,
 		   struct fate fate, const char *what)
@@ -342,9 +342,8 @@ static void test_rfc3964(void **state)
 /* Headers that are not there, and what is no IPv6. */
 static void test_malformed(void **state)
 {
-	struct rfc3964_case c =
-		case_of(TUNNEL_WAY_4TO6, "198.51.100.2", "2002:c633:6402::1",
-			"2001:db8:6::6");
+	struct rfc3964_case c = case_of(TUNNEL_WAY_4TO6, "198.51.100.2",
+					"2002:c633:6402::1", "2001:db8:6::6");
 	uint8_t pkt[PACKET];
 
 	load_plain();
@@ -374,17 +373,20 @@ static void test_fragments(void **state)
 		int drops;
 	} cases[] = {
 		{"198.51.100.2", "2002:c633:6402::1", {true}, 1},
-		{"198.51.100.3", "2001:db8:1::1",
-		 {false, RELAY_BPF_DROP_NOT_6TO4}, 1},
-		{"10.1.2.3", "2002:a01:203::1",
-		 {false, RELAY_BPF_DROP_OUTER_SOURCE}, 3},
+		{"198.51.100.3",
+		 "2001:db8:1::1",
+		 {false, RELAY_BPF_DROP_NOT_6TO4},
+		 1},
+		{"10.1.2.3",
+		 "2002:a01:203::1",
+		 {false, RELAY_BPF_DROP_OUTER_SOURCE},
+		 3},
 	};
 
 	load_plain();
 	for (size_t i = 0; i < array_size(cases); i++) {
-		struct rfc3964_case c =
-			case_of(TUNNEL_WAY_4TO6, cases[i].outer, cases[i].src,
-				"2001:db8:6::6");
+		struct rfc3964_case c = case_of(TUNNEL_WAY_4TO6, cases[i].outer,
+						cases[i].src, "2001:db8:6::6");
 		enum relay_bpf_reason reason = cases[i].fate.reason;
 		uint8_t whole[PACKET], pkt[PACKET];
 		struct result before, now;
@@ -504,9 +506,9 @@ static void test_probes(void **state)
 	len = selftest_6to4_build(pkt, relays[0].source, &in, key.nonce);
 	to.sin_addr = relays[0].source;
 	look(&before);
-	assert_int_equal(sendto(raw_fd, pkt, len, 0, (struct sockaddr *)&to,
-				sizeof(to)),
-			 len);
+	assert_int_equal(
+		sendto(raw_fd, pkt, len, 0, (struct sockaddr *)&to, sizeof(to)),
+		len);
 	look(&now);
 	assert_true(fated(&before, &now, 0, TUNNEL_WAY_4TO6, PASSED));
 	assert_int_equal(now.relay[0].probes_in, before.relay[0].probes_in + 1);
@@ -531,8 +533,8 @@ static void test_much(void **state)
 	size_t n;
 
 	for (size_t i = 0; i < array_size(lines); i++) {
-		lines[i].verdict = i % 2 ? FILTER_VERDICT_DENY
-					 : FILTER_VERDICT_PERMIT;
+		lines[i].verdict =
+			i % 2 ? FILTER_VERDICT_DENY : FILTER_VERDICT_PERMIT;
 		lines[i].p.family = i % 3 && i % 2 ? AF_INET6 : AF_INET;
 		lines[i].p.prefixlen = 32;
 		lines[i].p.u.prefix4.s_addr = htonl(0x0a000000 + i * 4711);

@@ -15,7 +15,7 @@ DEFINE_MGROUP(RELAYD, "relayd");
 
 #define OUTER 20
 #define INNER 40
-#define DATA  8
+#define DATA 8
 
 static struct relay_bpf_relay relay_of(const struct rfc3964_case *c)
 {
