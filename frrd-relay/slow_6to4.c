@@ -9,22 +9,23 @@ struct relay_check_ctx {
 
 #include "bpf/relay_check.h"
 
-#define OUTER_MIN  20
-#define INNER_LEN  40
+#define OUTER_MIN 20
+#define INNER_LEN 40
 #define PROTO_IPV6 41
 
 enum { NOT_ECT, ECT_1, ECT_0, ECN_CE };
 #define ECN_MASK 3
 
-static enum relay_bpf_verdict relay_lookup_ipv4(const struct relay_check_ctx *ctx,
-						__be32 addr)
+static enum relay_bpf_verdict
+relay_lookup_ipv4(const struct relay_check_ctx *ctx, __be32 addr)
 {
 	return (enum relay_bpf_verdict)filter_lookup(
 		ctx->slow->rules, ctx->slow->nrules, AF_INET, &addr);
 }
 
-static enum relay_bpf_verdict relay_lookup_ipv6(const struct relay_check_ctx *ctx,
-						const union relay_ipv6 *addr)
+static enum relay_bpf_verdict
+relay_lookup_ipv6(const struct relay_check_ctx *ctx,
+		  const union relay_ipv6 *addr)
 {
 	return (enum relay_bpf_verdict)filter_lookup(
 		ctx->slow->rules, ctx->slow->nrules, AF_INET6, addr);
@@ -74,6 +75,60 @@ static bool decapsulate_ecn(uint8_t tos, uint8_t *ip6)
 	return true;
 }
 
+/* -------- checksums that are still to be done -------- */
+
+/* Where the checksum is in the header of a protocol; 0: it has none that the
+ * kernel puts off. */
+static size_t checksum_at(uint8_t protocol)
+{
+	switch (protocol) {
+	case IPPROTO_TCP:
+		return 16;
+	case IPPROTO_UDP:
+		return 6;
+	}
+	return 0;
+}
+
+/* RFC 1071, over n octets; not complemented */
+static uint16_t sum16(uint64_t sum, const uint8_t *p, size_t n)
+{
+	for (size_t i = 0; i + 1 < n; i += 2)
+		sum += get16(p + i);
+	if (n & 1)
+		sum += p[n - 1] << 8;
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return sum;
+}
+
+/*
+ * A packet of a host on this machine (veth, virtio) may have been given on
+ * without its checksum, for the device to do (CHECKSUM_PARTIAL): in its place
+ * is the sum of the pseudo header. A TUN would take it for wrong.
+ */
+static void finish_checksum(uint8_t *ip6, size_t len)
+{
+	uint8_t *p = ip6 + INNER_LEN;
+	size_t n = len - INNER_LEN, at = checksum_at(ip6[6]);
+	uint16_t pseudo, sum;
+
+	if (!at || n < at + 2)
+		return;
+	pseudo = sum16(n + ip6[6], ip6 + 8, 32);
+	if (get16(p + at) != pseudo || sum16(pseudo, p, n) == 0xffff)
+		return;
+	p[at] = p[at + 1] = 0;
+	sum = ~sum16(pseudo, p, n);
+	/* RFC 8200 section 8.1: 0 is UDP's word for none */
+	if (sum == 0 && ip6[6] == IPPROTO_UDP)
+		sum = 0xffff;
+	p[at] = sum >> 8;
+	p[at + 1] = sum;
+}
+
+/* -------- both ways -------- */
+
 enum relay_bpf_reason slow_6to4_in(const struct slow_relay *slow, uint8_t *buf,
 				   size_t len, struct slow_packet *out)
 {
@@ -99,12 +154,13 @@ enum relay_bpf_reason slow_6to4_in(const struct slow_relay *slow, uint8_t *buf,
 	reason = relay_check_4to6(&ctx, slow->relay, outer, &src, &dst);
 	if (reason == RELAY_BPF_PASS && !decapsulate_ecn(buf[1], out->data))
 		reason = RELAY_BPF_DROP_ECN;
+	if (reason == RELAY_BPF_PASS)
+		finish_checksum(out->data, out->len);
 	return reason;
 }
 
-enum relay_bpf_reason slow_6to4_out(const struct slow_relay *slow,
-				    uint8_t *buf, size_t len,
-				    struct slow_packet *out)
+enum relay_bpf_reason slow_6to4_out(const struct slow_relay *slow, uint8_t *buf,
+				    size_t len, struct slow_packet *out)
 {
 	const struct relay_check_ctx ctx = {slow};
 	union relay_ipv6 src, dst;

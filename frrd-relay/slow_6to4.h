@@ -30,7 +30,7 @@ struct slow_packet {
  * 4to6: buf is an IPv4 packet of protocol 41 to the relay's source, whole (no
  * fragment), from its header on, len octets. RELAY_BPF_PASS: *out is the IPv6
  * packet in it, with the congestion mark of the outer header (RFC 6040 section
- * 4.2).
+ * 4.2), and with the checksum that a host on this machine has put off.
  */
 enum relay_bpf_reason slow_6to4_in(const struct slow_relay *slow, uint8_t *buf,
 				   size_t len, struct slow_packet *out);

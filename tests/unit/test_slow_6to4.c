@@ -109,11 +109,90 @@ static void test_cut(void **state)
 	}
 }
 
+/* RFC 8200 section 8.1, the slow way: all in a row, then over 16 bits. */
+static uint16_t checksum(const uint8_t *ip6, size_t n)
+{
+	uint8_t row[40 + 100 + 1] = {0};
+	uint32_t sum = 0;
+
+	memcpy(row, ip6 + 8, 32);
+	row[35] = n;
+	row[39] = ip6[6];
+	memcpy(row + 40, ip6 + INNER, n);
+	for (size_t i = 0; i < 40 + n; i += 2) {
+		sum += row[i] << 8 | row[i + 1];
+		sum = (sum & 0xffff) + (sum >> 16);
+	}
+	return sum;
+}
+
+/* A checksum that the sender's kernel has left to the device is done; one that
+ * is there is not touched, right or wrong. */
+static void test_put_off_checksum(void **state)
+{
+	static const struct {
+		uint8_t protocol;
+		size_t least, at;
+		bool done;
+	} cases[] = {
+		{IPPROTO_TCP, 20, 16, true},
+		{IPPROTO_UDP, 8, 6, true},
+		{IPPROTO_ICMPV6, 8, 2, false}, /* never put off */
+		{44, 8, 6, false},	       /* a fragment */
+	};
+	const struct rfc3964_case *c = &rfc3964[0];
+	uint8_t pkt[OUTER + INNER + 100], *ip6 = pkt + OUTER;
+	struct slow_packet out;
+
+	for (size_t i = 0; i < array_size(cases); i++)
+		for (size_t n = cases[i].least; n < 100; n++) {
+			uint8_t *sum = ip6 + INNER + cases[i].at;
+			uint16_t pseudo, whole;
+
+			build(c, pkt);
+			pkt[3] = OUTER + INNER + n;
+			ip6[5] = n;
+			ip6[6] = cases[i].protocol;
+			for (size_t at = 0; at < n; at++)
+				ip6[INNER + at] = at * 31 + n;
+			/* a wrong one */
+			sum[0] = sum[1] = 0x5a;
+			assert_int_equal(run(c, pkt, OUTER + INNER + n, &out),
+					 RELAY_BPF_PASS);
+			assert_memory_equal(sum, "\x5a\x5a", 2);
+			/* put off: the sum of the pseudo header */
+			memset(sum, 0, 2);
+			pseudo = checksum(ip6, 0) + n;
+			pseudo += pseudo < n;
+			sum[0] = pseudo >> 8;
+			sum[1] = pseudo;
+			assert_int_equal(run(c, pkt, OUTER + INNER + n, &out),
+					 RELAY_BPF_PASS);
+			whole = checksum(ip6, n);
+			assert_int_equal(whole == 0xffff, cases[i].done);
+			/* a right one */
+			pseudo = sum[0] << 8 | sum[1];
+			assert_int_equal(run(c, pkt, OUTER + INNER + n, &out),
+					 RELAY_BPF_PASS);
+			assert_int_equal(sum[0] << 8 | sum[1], pseudo);
+		}
+	/* no room for one */
+	build(c, pkt);
+	ip6[6] = IPPROTO_TCP;
+	for (size_t n = 0; n < 18; n++) {
+		pkt[3] = OUTER + INNER + n;
+		ip6[5] = n;
+		assert_int_equal(run(c, pkt, OUTER + INNER + n, &out),
+				 RELAY_BPF_PASS);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rfc3964),
 		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_put_off_checksum),
 	};
 
 	if (!rfc3964_read())
