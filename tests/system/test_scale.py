@@ -112,7 +112,9 @@ def measure(router, datapath, settled):
             "rss_mb": rss_mb(pid), "pinger_core": pinger, "slower": slower}
 
 
-def judge(figures, record_property):
+def judge(figures, record_property, probing=False):
+    """probing: on a busy machine each of the self-test's packets takes longer, as the pinger's do; half of what
+    that takes is what it takes on an idle one."""
     for key, value in figures.items():
         record_property(key, round(value, 4))
     print(" ".join(f"{key} {value:.4g}" for key, value in figures.items()))
@@ -120,7 +122,8 @@ def judge(figures, record_property):
         return
     assert figures["load_s"] < LOAD_S * figures["slower"] * RELAYS / 200
     assert figures["show_s"] < SHOW_S * figures["slower"] * RELAYS / 200
-    assert figures["idle_core"] < (figures["pinger_core"] if EMULATED else IDLE)
+    busy = figures["pinger_core"] if EMULATED else figures["pinger_core"] / 2 if probing else 0
+    assert figures["idle_core"] < max(IDLE, busy)
     assert figures["rss_mb"] < RSS_MB
 
 
@@ -143,7 +146,7 @@ def test_scale_without_sit(rl, record_property):
 @pytest.mark.nosit
 def test_scale_with_ebpf(rl, record_property):
     """On TUNs, each with its self-test, addresses and routes."""
-    judge(measure(rl, "ebpf", lambda: all_serve(rl)), record_property)
+    judge(measure(rl, "ebpf", lambda: all_serve(rl)), record_property, probing=True)
 
 
 @pytest.mark.sit
