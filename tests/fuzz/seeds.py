@@ -118,7 +118,7 @@ def replies():
     for family, target in ((2, "198.51.100.9"), (10, "2001:db8:9::9"), (2, "127.0.0.1")):
         raw = socket.inet_pton(family, target)
         body = struct.pack("=BBBBBBBBI", family, len(raw) * 8, 0, 0, 0, 0, 0, 0, 0) + attr(1, raw)
-        yield f"route-{target}", asked(RTM_GETROUTE, body, flags=ACK)[0]
+        yield f"route-{target.replace(':', '-')}", asked(RTM_GETROUTE, body, flags=ACK)[0]
     # a refusal with words, with and without the request in it, and an acknowledgement
     bad = struct.pack("=BxHiII", 0, 0, 1, 0, 0) + attr(4, struct.pack("=I", 1 << 30))
     refused = asked(RTM_NEWLINK, bad, flags=ACK)[0]

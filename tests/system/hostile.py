@@ -450,3 +450,31 @@ def mutants(seed, count):
         if way == "4to6" and len(data) >= 20 and rand.random() < 0.9:
             data = mend(data)
         yield Case(f"mutant-{seed}-{n}", way, data, "either")
+
+
+def scapy_made(seed, count):
+    """Headers of all sorts upon each other, with whatever scapy puts into their fields."""
+    from scapy.layers import inet, inet6  # takes its time
+    from scapy.packet import Raw, fuzz
+
+    random.seed(seed)  # scapy's source of chance
+    layers = [inet6.IPv6ExtHdrHopByHop, inet6.IPv6ExtHdrDestOpt, inet6.IPv6ExtHdrRouting, inet6.IPv6ExtHdrFragment,
+              inet6.ICMPv6EchoRequest, inet6.ICMPv6PacketTooBig, inet6.ICMPv6ND_RA, inet6.ICMPv6ND_NS, inet.UDP,
+              inet.TCP, inet.ICMP, inet6.IPv6, inet.IP, Raw]
+    for n in range(count):
+        way = random.choice(("4to6", "6to4"))
+        src, dst = (H64_6, H6) if way == "4to6" else (H6, H64_6)
+        # decent ends mostly, or nothing would get far
+        packet = inet6.IPv6(src=src, dst=dst) if random.random() < 0.8 else fuzz(inet6.IPv6(dst=dst))
+        for layer in random.choices(layers, k=random.randrange(4)):
+            packet = packet / (fuzz(layer()) if random.random() < 0.7 else layer())
+        if way == "4to6":
+            outer = inet.IP(src=H64, dst=RELAY, proto=41)
+            packet = (outer if random.random() < 0.8 else fuzz(inet.IP(dst=RELAY, proto=41))) / packet
+        try:
+            data = bytes(packet)[:1400]
+        except Exception:  # there are fields that scapy itself can't build
+            continue
+        if way == "4to6" and random.random() < 0.7:
+            data = mend(data)
+        yield Case(f"scapy-{seed}-{n}", way, data, "either")
