@@ -5,10 +5,11 @@
  * to encapsulate) is half of what a packet costs.
  *
  * An entry serves 50 ms, which is as late as a changed route is noticed; what
- * relayd has set, or is told of links and addresses, counts from the next packet
- * on (`flow_generation`). All that an answer depends on is in the key, so policy routing and
- * several next hops hold for each packet. The first packet of each entry goes
- * out by way of the neighbour table, so that the kernel sees its entry used.
+ * relayd has set, or is told of links and addresses, counts from the next
+ * packet on (`flow_generation`). All that an answer depends on is in the key,
+ * so policy routing and several next hops hold for each packet. The first
+ * packet of each entry goes out by way of the neighbour table, so that the
+ * kernel sees its entry used.
  */
 #ifndef _RELAY_FLOW_H
 #define _RELAY_FLOW_H
@@ -42,6 +43,7 @@ struct relay_flow {
 	__u32 oif;
 	__u32 mtu;		 /* of what leaves, as it leaves */
 	__u8 macs[2 * ETH_ALEN]; /* destination, source */
+	__u16 addresses;	 /* ip6_addresses_sum() */
 	/* XDP can send them, and takes those for this address */
 	__u8 xdp_mac[ETH_ALEN];
 	bool xdp;
@@ -138,6 +140,7 @@ static __always_inline void flow_keep(struct relay_flow *flow,
 	flow->place = place;
 	flow->oif = fib->ifindex;
 	flow->mtu = fib->mtu_result;
+	flow->addresses = ip6_addresses_sum(&key->src, &key->dst);
 	__builtin_memcpy(flow->macs, fib->dmac, ETH_ALEN);
 	__builtin_memcpy(flow->macs + ETH_ALEN, fib->smac, ETH_ALEN);
 	flow->xdp = false;

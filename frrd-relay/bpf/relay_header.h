@@ -22,6 +22,11 @@
 #define IP4_MF_OR_OFFSET 0x3fff
 #define IP4_LEN_MAX 0xffff
 
+/* linux/in6.h has them, and a struct in6_addr with other names */
+#define IPPROTO_FRAGMENT 44
+#define IPPROTO_ICMPV6 58
+#define IPPROTO_NONE 59
+
 /* the helper's numbers, which no header for user space has */
 #define RELAY_AF_INET 2
 #define RELAY_AF_INET6 10
@@ -68,6 +73,60 @@ static __always_inline bool ip6_is_for_stack(const struct ipv6hdr *ip6)
 	return ip6->hop_limit <= 1 || ip6->nexthdr == 0 ||
 	       !(src->longs[0] | src->longs[1]) || src->octets[0] == 0xff ||
 	       (src->words[0] & bpf_htons(0xffc0)) == bpf_htons(0xfe80);
+}
+
+/* -------- checksums that are still to be done -------- */
+
+/* One's complement sum of two addresses, 16 bits in network order. */
+static __always_inline __u16 ip6_addresses_sum(const union relay_ipv6 *src,
+					       const union relay_ipv6 *dst)
+{
+	__u64 sum = 0;
+
+#pragma unroll
+	for (int i = 0; i < 4; i++)
+		sum += (__u64)src->longs[i] + dst->longs[i];
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (sum & 0xffff) + (sum >> 16);
+}
+
+/*
+ * Has a host on this machine left the checksum to the device
+ * (CHECKSUM_PARTIAL)? A skb knows; a frame does not, and would lose it. The sum
+ * of the pseudo header is in its place then, and one time in 65536 by chance.
+ * Whatever might hold another one is taken for such. addresses:
+ * ip6_addresses_sum(); end: of the frame.
+ */
+static __always_inline bool ip6_may_lack_checksum(const struct ipv6hdr *ip6,
+						  const void *end,
+						  __u16 addresses)
+{
+	const void *payload = ip6 + 1;
+	const __u16 *checksum;
+	__u32 sum;
+
+	switch (ip6->nexthdr) {
+	case IPPROTO_TCP:
+		checksum = payload + 16;
+		break;
+	case IPPROTO_UDP:
+		checksum = payload + 6;
+		break;
+	case IPPROTO_ICMPV6:
+	case IPPROTO_NONE:
+	case IPPROTO_FRAGMENT:
+	case IPPROTO_ESP:
+		return false;
+	default:
+		return true;
+	}
+	if ((const void *)(checksum + 1) > end)
+		return true;
+	sum = (__u32)addresses + ip6->payload_len + bpf_htons(ip6->nexthdr);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return *checksum == (__u16)((sum & 0xffff) + (sum >> 16));
 }
 
 /* -------- ECN, RFC 6040 -------- */

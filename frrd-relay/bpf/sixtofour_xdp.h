@@ -8,8 +8,9 @@
  * It takes whole frames for an uplink's own address that go out by an uplink
  * that can send such frames; it hands up, as they came, all others, and what tc
  * would hand up: tagged frames, those in several buffers, those for whom there
- * is no neighbour yet. What has crossed or was dropped here was never seen by
- * tc, so nothing is counted twice.
+ * is no neighbour yet, those whose checksum is still to be done. What has
+ * crossed or was dropped here was never seen by tc, so nothing is counted
+ * twice.
  */
 #ifndef _SIXTOFOUR_XDP_H
 #define _SIXTOFOUR_XDP_H
@@ -103,6 +104,18 @@ xdp_is_ours(struct xdp_md *ctx, struct xdp_pass *pass, const struct ethhdr *eth)
 		b = (const __u16 *)uplink->mac;
 	}
 	return a[0] == b[0] && a[1] == b[1] && a[2] == b[2];
+}
+
+/* ip6_may_lack_checksum() */
+static __always_inline bool xdp_may_lack_checksum(const struct xdp_pass *pass,
+						  const struct ipv6hdr *ip6,
+						  const void *end)
+{
+	return ip6_may_lack_checksum(
+		ip6, end,
+		pass->flow ? pass->flow->addresses
+			   : ip6_addresses_sum(ip6_source(ip6),
+					       ip6_destination(ip6)));
 }
 
 /* The flow, or else pass->fib, is asked whether len octets of IP can go out by
@@ -238,6 +251,7 @@ static __always_inline int xdp_decapsulate(struct xdp_md *ctx,
 	if (ecn < 0)
 		return xdp_drop(pass, RELAY_BPF_DROP_ECN);
 	if (ip6_is_for_stack(ip6) || ip4_is_no_host(ip->saddr) ||
+	    xdp_may_lack_checksum(pass, ip6, end) ||
 	    (!pass->flow && xdp_goes_up()))
 		return XDP_PASS;
 	if (!pass->flow)
@@ -299,6 +313,7 @@ static __always_inline int xdp_encapsulate(struct xdp_md *ctx,
 			return xdp_drop(pass, drop);
 	}
 	if (ip6_is_for_stack(ip6) || pass->len > relay->mtu ||
+	    xdp_may_lack_checksum(pass, ip6, end) ||
 	    (!pass->flow && xdp_goes_up()))
 		return XDP_PASS;
 	ip4_make(&ip, relay, ip6, pass->len, 1);

@@ -183,6 +183,66 @@ static void test_up(void **state)
 	lab_shell("ip -6 route replace default via 2001:db8:1::1");
 }
 
+/* One's complement sum in network order. */
+static uint16_t sum16(const uint8_t *p, size_t n, uint32_t sum)
+{
+	for (size_t i = 0; i < n; i += 2) {
+		sum += p[i] << 8 | p[i + 1];
+		sum = (sum & 0xffff) + (sum >> 16);
+	}
+	return sum;
+}
+
+/* A checksum that the host has left to the device: a frame would go without. */
+static void test_put_off_checksum(void **state)
+{
+	static const struct {
+		uint8_t protocol;
+		size_t at; /* 0: never put off; 1: perhaps one is, within */
+	} cases[] = {
+		{6, 16}, {17, 6},  {58, 0}, {59, 0}, {44, 0},
+		{50, 0}, {132, 1}, {60, 1}, {41, 1}, {47, 1},
+	};
+	struct packet in;
+
+	lab.skel->data->flow_lifetime_ns = 60 * 1000000000ULL;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		for (int way = 0; way < 2; way++)
+			/* the second time the flow is known */
+			for (int again = 0; again < 2; again++) {
+				size_t at = ETH + (way ? 0 : V4);
+				uint8_t *ip6 = in.octets + at;
+				uint8_t *sum = ip6 + V6 + cases[i].at;
+				uint16_t pseudo;
+
+				if (way)
+					packet_6to4(&in, 40);
+				else
+					packet_4to6(&in, 40);
+				ip6[6] = cases[i].protocol;
+				assert_int_equal(compare(&in, true),
+						 cases[i].at == 1 ? UP
+								  : CROSSED);
+				if (cases[i].at < 2)
+					continue;
+				pseudo = sum16(ip6 + 8, 32, 40 + ip6[6]);
+				sum[0] = pseudo >> 8;
+				sum[1] = pseudo;
+				assert_int_equal(compare(&in, true), UP);
+				sum[1]++;
+				assert_int_equal(compare(&in, true), CROSSED);
+				/* no room for one */
+				ip6[5] = cases[i].at + 1;
+				in.len = at + V6 + ip6[5];
+				if (!way) {
+					in.octets[ETH + 3] = in.len - ETH;
+					packet_checksum(&in);
+				}
+				assert_int_equal(compare(&in, true), UP);
+			}
+	lab.skel->data->flow_lifetime_ns = 0;
+}
+
 /* Cut at each octet. */
 static void test_truncated(void **state)
 {
@@ -315,6 +375,7 @@ int main(void)
 		cmocka_unit_test(test_fields),
 		cmocka_unit_test(test_up),
 		cmocka_unit_test(test_truncated),
+		cmocka_unit_test(test_put_off_checksum),
 		cmocka_unit_test(test_flows),
 		cmocka_unit_test(test_share),
 		cmocka_unit_test(test_random),
