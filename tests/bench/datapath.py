@@ -12,7 +12,7 @@ does not use, and all that the router does for a packet is done in it, and the
 receiver's counting and dropping too (there, or in ksoftirqd of that processor): so
 a packet's cost is the time of the two on the processor (/proc/PID/schedstat), by
 the packets that the receiver counted.  What others on the machine take isn't in it.  The sender
-sends 1.3 times what the router takes, so there is always one waiting; what is too
+sends 1.6 times what the router takes, so there is always one waiting; what is too
 much is lost in front of the router, counted, and no other packet is lost, which is
 checked.  Rounds are short and the routers take turns, so that a slow moment of
 the machine meets all: figures are medians, ratios those of the same round.
@@ -65,7 +65,7 @@ GOALS = {"ebpf": 0.90, "xdp": 3.0, "tcp": 0.95, "sit": 1.3, "load_ms": 200}
 # the kernel's, without relayd
 SIT_ALONE = "sit alone"
 WAYS = {"encapsulate": "proto41", "decapsulate": "ipv6"}
-OVERLOAD = 1.3
+OVERLOAD = 1.6
 ROUTER_MAC = "02:00:00:00:00:aa"
 TAIL_MAC = "02:00:00:00:00:bb"
 
@@ -143,6 +143,8 @@ def napi_thread(ns, ifname, processor):
                             if pid not in before and name.startswith(f"napi/{ifname}-")], 10, f"thread of {ifname}")
     for pid in new:
         os.sched_setaffinity(pid, {processor})
+        # what others leave in its caches is not its cost
+        os.setpriority(os.PRIO_PROCESS, pid, -20)
     return new
 
 
@@ -203,9 +205,9 @@ class Forwarder:
     def blast(self, frames, kind, seconds, rate):
         """Packets that arrived, and what each cost the router, in nanoseconds."""
         before, busy = self.counted(), cpu_ns(self.threads)
-        run = subprocess.run(["ip", "netns", "exec", self.head.name, "taskset", "-c", str(self.sends), str(BLAST),
-                              "send", "head", str(seconds), str(round(rate))], input=frames, text=True, check=False,
-                             capture_output=True, timeout=120)
+        run = subprocess.run(["ip", "netns", "exec", self.head.name, "nice", "-n", "-20", "taskset", "-c", str(self.sends),
+                              BLAST, "send", "head", str(seconds), str(round(rate))], input=frames, text=True,
+                             check=False, capture_output=True, timeout=120)
         assert run.returncode == 0, run.stderr
         self.settle()
         after, spent = self.counted(), cpu_ns(self.threads) - busy
@@ -275,7 +277,7 @@ class Series:
 
     def round(self, seconds):
         # as fast as can be, until it is known
-        found = self.router.blast(self.frames, self.counts, seconds, OVERLOAD * max(self.rates, default=0))
+        found = self.router.blast(self.frames, self.counts, seconds, OVERLOAD * statistics.median(self.rates or [0]))
         self.rates = [*self.rates[-4:], 1e9 / found["ns"]]
         return found
 
