@@ -39,7 +39,8 @@ static void begin(uint16_t type, const void *head, size_t len)
 	nlh->nlmsg_type = type;
 	nlh->nlmsg_len = NLMSG_LENGTH(len);
 	nlh->nlmsg_seq = 1;
-	memcpy(NLMSG_DATA(nlh), head, len);
+	if (len)
+		memcpy(NLMSG_DATA(nlh), head, len);
 }
 
 static void attr(uint16_t type, const void *data, size_t len)
@@ -49,7 +50,8 @@ static void attr(uint16_t type, const void *data, size_t len)
 
 	rta->rta_type = type;
 	rta->rta_len = RTA_LENGTH(len);
-	memcpy(RTA_DATA(rta), data, len);
+	if (len)
+		memcpy(RTA_DATA(rta), data, len);
 	nlh->nlmsg_len = NLMSG_ALIGN(nlh->nlmsg_len) + RTA_ALIGN(rta->rta_len);
 }
 
