@@ -217,7 +217,7 @@ class Steady(threading.Thread):
     def assert_whole(self):
         self.end()
         try:
-            wait_for(lambda: all(len(got) == self.sent for got in self.got.values()), 3, "all of it comes out")
+            wait_for(lambda: all(len(got) == self.sent for got in self.got.values()), 15, "all of it comes out")
         except Timeout:
             lost = {src: sorted(set(range(self.sent)) - got)[:20] for src, got in self.got.items()}
             raise AssertionError(f"decent traffic was lost, of {self.sent} each: {lost}") from None
@@ -271,7 +271,7 @@ class Trial:
         return {reason: now.get(reason, 0) - self.before.get(reason, 0)
                 for reason in now | self.before if now.get(reason, 0) != self.before.get(reason, 0)}
 
-    def run(self, seconds=3):
+    def run(self, seconds=15):
         """Problems, or []."""
         self.before = self.lab.drops()
         self.wires.clear()
@@ -300,7 +300,7 @@ class Trial:
 
 def blame(wires, cases, depth=0):
     """Halves those that went wrong until single ones are left; at most a few."""
-    found = Trial(wires, cases).run(1)
+    found = Trial(wires, cases).run(2)
     if not found:
         return []
     if len(cases) == 1 or depth > 12:
@@ -371,6 +371,6 @@ def test_by_chance(relay, maker, count):
         assert not bad, bad[:10]
         # the trial is one: many cross, many do not
         assert min(len(out4), len(out6)) > len(cases) // 30
-        wait_for(lambda: sum(relay.drops().values()) - sum(before.values()) > len(cases) // 100, 3, "drops are counted")
+        wait_for(lambda: sum(relay.drops().values()) - sum(before.values()) > len(cases) // 100, 15, "drops are counted")
     relay.relay.assert_sound()
     assert relay.relay.relay_json("r")["operStatus"] == "up"
