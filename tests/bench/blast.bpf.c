@@ -15,6 +15,8 @@
 
 #include "blast.h"
 
+#define NO_NEXT_HEADER 59
+
 /* set before loading */
 const volatile __u32 to_ifindex;
 const volatile __u32 frames;
@@ -85,7 +87,8 @@ static __always_inline void count(void *data, void *end, __u32 length)
 
 	if ((void *)(ip6 + 1) <= end) {
 		if (eth->h_proto == bpf_htons(ETH_P_IPV6) &&
-		    ip6->nexthdr == IPPROTO_UDP)
+		    (ip6->nexthdr == IPPROTO_UDP ||
+		     ip6->nexthdr == NO_NEXT_HEADER))
 			kind = BLAST_IPV6;
 		else if (eth->h_proto != bpf_htons(ETH_P_IP))
 			kind = BLAST_OTHER;

@@ -17,7 +17,7 @@
 enum blast_kind {
 	BLAST_IPV4, /* UDP in it */
 	BLAST_PROTO41,
-	BLAST_IPV6, /* UDP in it */
+	BLAST_IPV6, /* UDP in it, or nothing */
 	BLAST_OTHER,
 	BLAST_KINDS
 };

@@ -69,7 +69,7 @@ OVERLOAD = 1.6
 ROUTER_MAC = "02:00:00:00:00:aa"
 TAIL_MAC = "02:00:00:00:00:bb"
 
-UDP, IPPROTO_IPV6 = 17, 41
+UDP, IPPROTO_IPV6, NO_NEXT_HEADER = 17, 41, 59
 SIOCETHTOOL, ETHTOOL_SGRO = 0x8946, 0x2C
 RTMGRP_TC, RTM_NEWTFILTER = 1 << 3, 44
 
@@ -85,8 +85,10 @@ def address6(flow):
 
 
 def datagram(length):
-    """UDP, or what there is room for."""
-    return struct.pack("!HHHH", 4000, 5000, length, 0) + bytes(length - 8) if length >= 8 else bytes(length)
+    """UDP; or what there is room for, and no next header."""
+    if length < 8:
+        return NO_NEXT_HEADER, bytes(length)
+    return UDP, struct.pack("!HHHH", 4000, 5000, length, 0) + bytes(length - 8)
 
 
 def ethernet(protocol, packet):
@@ -98,11 +100,11 @@ def frame(kind, size, flow):
     """size: of the outer IPv4 packet, wherever it is one."""
     inner = size - 20
     if kind == "plain":
-        return ethernet(0x0800, ipv4("203.0.113.9", address4(flow), UDP, datagram(size - 20)))
+        return ethernet(0x0800, ipv4("203.0.113.9", address4(flow), *datagram(size - 20)))
     if kind == "encapsulate":
-        return ethernet(0x86DD, ipv6("2001:db8:9::9", sixto4(address4(flow)), UDP, datagram(inner - 40)))
+        return ethernet(0x86DD, ipv6("2001:db8:9::9", sixto4(address4(flow)), *datagram(inner - 40)))
     return ethernet(0x0800, ipv4(address4(flow), RELAY, IPPROTO_IPV6, ipv6(
-        sixto4(address4(flow)), address6(flow), UDP, datagram(inner - 40))))
+        sixto4(address4(flow)), address6(flow), *datagram(inner - 40))))
 
 
 # ------------------------------------------------------------------- routers
