@@ -110,6 +110,9 @@ static void relay_exit(void)
 {
 	enum relay_end end = RELAY_END_LEFTOVERS;
 
+	/* ended before what a former run has left was swept */
+	if (t_sweep && !relay_stop_planned())
+		tunnel_sweep();
 	EVENT_OFF(t_sweep);
 	relay_restart_fini();
 	relay_zebra_stop();

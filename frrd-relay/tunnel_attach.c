@@ -374,8 +374,9 @@ static void detach_link(struct attachment *at,
 		tc_detach(at->ifindex, BPF_TC_INGRESS);
 	if (at->has.egress && !want->egress)
 		tc_detach(at->ifindex, BPF_TC_EGRESS);
-	if ((at->has.ingress || at->has.egress) && !want->ingress &&
-	    !want->egress)
+	/* also where someone else has taken our filters off, or they could not
+	 * be put there */
+	if (!want->ingress && !want->egress)
 		tc_drop_clsact(at->ifindex);
 	at->has.ingress &= want->ingress;
 	at->has.egress &= want->egress;
@@ -400,14 +401,32 @@ static bool attach_due(const struct attachment *at,
 		relay_now_us() - at->failed_at > RETRY_US);
 }
 
+/* A former run's programs hang there. Nobody's packets go by lo but the
+ * self-test's, so nothing is held back there. */
+static bool is_former(const struct kern_link *link)
+{
+	struct journal_entry *ent;
+	char key[JOURNAL_KEY_LEN];
+
+	if (link->flags & IFF_LOOPBACK)
+		return false;
+	attach_key(link->pub.ifindex, key, sizeof(key));
+	ent = tunnel_journal_find(JOURNAL_TC, key);
+	if (!ent)
+		ent = tunnel_journal_find(JOURNAL_XDP, key);
+	return ent && !ent->adopted;
+}
+
 static void sync_link(const struct kern_link *link,
 		      const struct attach_programs *progs,
-		      const struct attach_wanted *want)
+		      const struct attach_wanted *want, bool hold_back)
 {
 	bool any = want->ingress || want->egress || want->xdp;
 	struct attachment *at = attachment_find(link->pub.ifindex);
 
 	if (!at && !any)
+		return;
+	if (!at && hold_back && is_former(link))
 		return;
 	at = attachment_get(link->pub.ifindex);
 	at->seen = true;
@@ -415,7 +434,8 @@ static void sync_link(const struct kern_link *link,
 		at->failed = *want;
 		at->failed_at = 0;
 	}
-	if (at->verify || memcmp(&at->has, want, sizeof(*want)) != 0) {
+	if (!any || at->verify ||
+	    memcmp(&at->has, want, sizeof(*want)) != 0) {
 		frr_with_privs (tunnel_privs) {
 			if (at->verify)
 				attach_verify(at, link->pub.name);
@@ -430,7 +450,8 @@ static void sync_link(const struct kern_link *link,
 
 void tunnel_attach_sync(const struct attach_programs *progs,
 			void (*wanted)(const struct kern_link *link,
-				       struct attach_wanted *out))
+				       struct attach_wanted *out),
+			bool hold_back)
 {
 	struct kern_link *link = NULL;
 	struct attachment *at;
@@ -441,7 +462,7 @@ void tunnel_attach_sync(const struct attach_programs *progs,
 		struct attach_wanted want = {};
 
 		wanted(link, &want);
-		sync_link(link, progs, &want);
+		sync_link(link, progs, &want, hold_back);
 	}
 	failing = false;
 	frr_each_safe (attachments, attachments, at)

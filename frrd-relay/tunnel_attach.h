@@ -28,13 +28,15 @@ struct attach_wanted {
 };
 
 /*
- * Brings all links to what wanted() says, with these programs. Costs no system
+ * Brings all links to what wanted() says, with these programs; hold_back: but
+ * for those where a former run's programs still serve. Costs no system
  * call where nothing has changed. Errors are logged, and tried again when the
  * link changes or after a second.
  */
 void tunnel_attach_sync(const struct attach_programs *progs,
 			void (*wanted)(const struct kern_link *link,
-				       struct attach_wanted *out));
+				       struct attach_wanted *out),
+			bool hold_back);
 /* Other programs than before, or none: all are put in place anew. */
 void tunnel_attach_replace(void);
 /* Some program hangs not where it should. */

@@ -419,9 +419,7 @@ static void links_sync(void)
 		.xdp = bpf_program__fd(skel->progs.uplink_xdp),
 	};
 
-	if (hold_back)
-		return;
-	tunnel_attach_sync(&progs, link_wanted);
+	tunnel_attach_sync(&progs, link_wanted, hold_back);
 	if (tunnel_xdp_sync(bpf_map__fd(skel->maps.xdp_uplinks),
 			    bpf_map__fd(skel->maps.xdp_devices)))
 		decisions_over();

@@ -173,6 +173,8 @@ static int sit_make_device(struct tunnel *tun, bool fast)
 	struct kern_link *link;
 	int ret;
 
+	/* of one that someone has removed */
+	sit_fast_leave_tun(tun);
 	ret = sit_journal(tun, STAGE_CREATING);
 	if (ret < 0)
 		return ret;

@@ -10,7 +10,7 @@ from lab import Lab, wait_for
 from topology import ANYCAST, ANYCAST4, ANYCAST6, BASIC, H6, H64, H64_6, H64B, H64B_6, RELAY_ADDR
 from wire import Sniffer, icmp6_echo, ipv4, ipv6, mac_of, ping, send_raw
 
-pytestmark = pytest.mark.relay
+pytestmark = pytest.mark.both
 
 
 def with_relay(net, *lines, routes=ANYCAST):

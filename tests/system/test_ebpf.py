@@ -3,6 +3,7 @@
 
 import json
 import re
+import socket
 import struct
 import threading
 import time
@@ -13,8 +14,6 @@ from lab import host_has_sit, holds_for, wait_for
 from test_datapath import crosses, from_6to4, into_relay4, to_6to4, with_relay
 from topology import ANYCAST, ANYCAST4, ANYCAST6, BASIC, H6, H64, H64_6, H64B, H64B_6, RELAY_ADDR
 from wire import Sniffer, gro_on, icmp6_echo, ipv4, ipv6, link_set, mac_of, send_raw
-
-pytestmark = pytest.mark.relay
 
 OWN = "2002:c058:6301::1"
 
@@ -38,12 +37,17 @@ def clsact(router):
     return {q["dev"] for q in json.loads(router.ns.run("tc", "-j", "qdisc").stdout) if q["kind"] == "clsact"}
 
 
+def journal(router):
+    return (router.dir / "relayd.state").read_text(encoding="ascii")
+
+
 def drops(router):
     return router.json("relayd", "show relay r counters json")["r"]["drops"]
 
 
 # -------------------------------------------------------------- where they hang
 
+@pytest.mark.both
 def test_interface_and_places(relay):
     """On the sit device where the kernel has one, else on a TUN; ingress of uplinks and lo, egress of the relay's."""
     rl = relay.relay
@@ -182,6 +186,20 @@ def test_interface_down_is_a_relay_down(relay):
     assert from_6to4(relay) and to_6to4(relay)
 
 
+@pytest.mark.both
+def test_interface_removed(relay):
+    """It is made again, with all that hangs on it."""
+    rl = relay.relay
+    index = rl.relay_json("r")["ifIndex"]
+    rl.ns.ip("link del r")
+    wait_for(lambda: (j := rl.relay_json("r"))["operStatus"] == "up" and j["ifIndex"] not in (0, index), 20, "up again")
+    rl.wait_rib(ANYCAST)
+    assert programs(rl, "r", "egress") == ["relay_egress"]
+    assert from_6to4(relay) and to_6to4(relay) and echo_to_self(relay) == RELAY_ADDR
+    # nothing is on file of the one that went
+    assert f"+ tc {index} " not in journal(rl) or f"- tc {index}\n" in journal(rl)
+
+
 def test_withdrawn_is_not_attracted(relay):
     """Without zebra's route nothing is encapsulated."""
     rl = relay.relay
@@ -228,6 +246,7 @@ def with_options(packet, options):
 NOP4 = b"\x01\x01\x01\x00"
 
 
+@pytest.mark.both
 @pytest.mark.parametrize("how", [{}, {"hops": 1}, {"options": NOP4}, {"fragments": True}],
                          ids=["plain", "last hop", "options", "fragments"])
 def test_echo_to_the_relay(relay, how):
@@ -235,6 +254,7 @@ def test_echo_to_the_relay(relay, how):
     assert echo_to_self(relay, **how) == RELAY_ADDR
 
 
+@pytest.mark.both
 @pytest.mark.parametrize("how", ["options", "fragments"])
 def test_rare_packets_cross(relay, how):
     """What the programs hand up goes the slow way, checked and counted as the rest."""
@@ -316,6 +336,7 @@ class Stream(threading.Thread):
         return self.sent, self.sent - len(number[11]), self.sent - len(number[12])
 
 
+@pytest.mark.both
 def test_killed_and_restarted_without_a_lost_packet(relay):
     """The programs and their maps stay; the next relayd puts its own in their place."""
     rl = relay.relay
@@ -336,6 +357,17 @@ def test_killed_and_restarted_without_a_lost_packet(relay):
     assert rl.relay_json("r")["datapath"] == "ebpf"
 
 
+def test_configured_by_hand_after_a_crash(relay):
+    """What a dead relayd left serves until the next one knows its configuration; the self-test does not wait."""
+    rl = relay.relay
+    rl.kill("relayd")
+    rl.start("relayd")
+    rl.configure("relay r", *BASIC, "tunnel datapath ebpf", "no shutdown")
+    rl.wait_relay("r", "up", timeout=3)
+    assert rl.relay_json("r")["transitions"] == 2
+    assert from_6to4(relay) and to_6to4(relay)
+
+
 def test_removed_while_relayd_is_dead(relay):
     """A relay that the next configuration does not have: nothing of it is left."""
     rl = relay.relay
@@ -344,6 +376,7 @@ def test_removed_while_relayd_is_dead(relay):
     wait_for(lambda: "r" not in rl.ns.links() and clsact(rl) == set(), 15, "swept")
 
 
+@pytest.mark.both
 def test_counters_by_reason(relay):
     """Each drop counts once, under its reason."""
     rl = relay.relay

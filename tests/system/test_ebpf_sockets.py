@@ -20,7 +20,6 @@ from lab import BUILD, EMULATED, Lab, host_has_sit, wait_for
 from topology import RELAY_ADDR
 from wire import icmp6_echo, ipv4, sixto4
 
-pytestmark = pytest.mark.relay
 
 BLAST = BUILD / "tests" / "bench" / "blast"
 MAC = "02:00:00:00:00:aa"
