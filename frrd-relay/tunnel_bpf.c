@@ -24,8 +24,6 @@ DEFINE_MTYPE_STATIC(RELAYD, BPF_COUNTERS, "Relay eBPF counters");
 /* Programs that a former run left are in use until the configuration is read,
  * or so many seconds. */
 #define HOLD_BACK_S 5
-/* one reading serves all relays of one `show` */
-#define COUNTERS_AGE_US 200000
 /* a load that failed is tried again no sooner */
 #define LOAD_RETRY_US 10000000
 
@@ -41,9 +39,7 @@ static struct sixtofour_bpf *skel;
 static struct ring_buffer *probes;
 static struct place *places[RELAY_BPF_RELAYS_MAX];
 static size_t nplaces, places_end; /* in use; one behind the last */
-static struct relay_bpf_counters *counts; /* a processor each, a place each */
-static size_t counts_end;
-static int64_t counts_at, load_failed_at;
+static int64_t load_failed_at;
 static char load_error[TUNNEL_DETAIL_LEN];
 static bool hold_back;
 static struct frr_event *t_hold_back;
@@ -469,7 +465,7 @@ void tunnel_bpf_unset(struct tunnel *tun, struct relay_bpf_counters *last)
 		for (size_t i = 0; i < pl->nrules; i++)
 			rule_change(at, &pl->rules[i], false);
 	}
-	counts_at = 0; /* to be read anew */
+	tunnel_bpf_count_anew();
 	tunnel_bpf_counters(tun, last);
 	XFREE(MTYPE_BPF_RULES, pl->rules);
 	XFREE(MTYPE_BPF_PLACE, places[at]);
@@ -531,49 +527,15 @@ bool tunnel_bpf_xdp(const struct tunnel *tun)
 
 /* -------- counters -------- */
 
-static void counts_read(void)
-{
-	int cpus = libbpf_num_possible_cpus(), fd, ret = -1;
-	LIBBPF_OPTS(bpf_map_batch_opts, opts);
-	uint32_t batch, *keys, n = places_end;
-
-	counts_at = relay_now_us();
-	counts_end = 0;
-	if (cpus <= 0 || n == 0)
-		return;
-	fd = bpf_map__fd(skel->maps.counters);
-	counts = XREALLOC(MTYPE_BPF_COUNTERS, counts,
-			  (size_t)n * cpus * sizeof(*counts));
-	keys = XCALLOC(MTYPE_BPF_COUNTERS, n * sizeof(*keys));
-	frr_with_privs (tunnel_privs) {
-		ret = bpf_map_lookup_batch(fd, NULL, &batch, keys, counts, &n,
-					   &opts);
-	}
-	XFREE(MTYPE_BPF_COUNTERS, keys);
-	if (ret == 0 || errno == ENOENT)
-		counts_end = n;
-}
-
 void tunnel_bpf_counters(const struct tunnel *tun,
 			 struct relay_bpf_counters *out)
 {
-	int at = place_of(tun), cpus = libbpf_num_possible_cpus();
+	int at = place_of(tun);
 
 	memset(out, 0, sizeof(*out));
-	if (at < 0)
-		return;
-	if (relay_now_us() - counts_at > COUNTERS_AGE_US)
-		counts_read();
-	if ((size_t)at >= counts_end)
-		return;
-	for (int cpu = 0; cpu < cpus; cpu++) {
-		const uint64_t *in =
-			(const uint64_t *)&counts[(size_t)at * cpus + cpu];
-		uint64_t *sum = (uint64_t *)out;
-
-		for (size_t i = 0; i < sizeof(*out) / sizeof(*sum); i++)
-			sum[i] += in[i];
-	}
+	if (at >= 0)
+		tunnel_bpf_count(bpf_map__fd(skel->maps.counters), places_end,
+				 at, out);
 }
 
 void tunnel_bpf_poll(void)
@@ -629,7 +591,7 @@ void tunnel_bpf_fini(void)
 			XFREE(MTYPE_BPF_PLACE, places[at]);
 		}
 	nplaces = places_end = 0;
-	XFREE(MTYPE_BPF_COUNTERS, counts);
+	tunnel_bpf_count_fini();
 	if (probes)
 		ring_buffer__free(probes);
 	probes = NULL;

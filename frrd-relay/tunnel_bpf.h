@@ -41,6 +41,18 @@ bool tunnel_bpf_xdp(const struct tunnel *tun);
 void tunnel_bpf_counters(const struct tunnel *tun,
 			 struct relay_bpf_counters *out);
 
+/* -------- tunnel_bpf_count.c -------- */
+
+/* Sums what all processors have counted at a place, of that many, in the map;
+ * read for all places at once, a fifth of a second old at most. */
+void tunnel_bpf_count(int fd, size_t places, size_t at,
+		      struct relay_bpf_counters *out);
+/* The next one is not to be of before. */
+void tunnel_bpf_count_anew(void);
+void tunnel_bpf_count_fini(void);
+
+/* -------- tunnel_bpf.c -------- */
+
 /* Probes of the self-test that the programs have handed over. */
 void tunnel_bpf_poll(void);
 
