@@ -95,6 +95,7 @@ def measure(router, datapath, settled):
     began = time.monotonic()
     run = router.boot("\n".join(configuration(datapath)) + "\n")
     load = time.monotonic() - began
+    load_cpu = cpu_seconds(router.procs["relayd"].pid)
     assert run.returncode == 0 and not run.stdout + run.stderr, run.stdout[-2000:] + run.stderr[-2000:]
     assert len(router.relay_json()) == RELAYS and len(router.track_json()) == TRACKS
     wait_for(settled, 120 * slower, "everything has settled")
@@ -108,7 +109,7 @@ def measure(router, datapath, settled):
     busy, began = cpu_seconds(pid), time.monotonic()
     pinger = echoes(router.ns, "10.0.0.2", int(RELAYS * SELF_TESTS), 10)
     idle = (cpu_seconds(pid) - busy) / (time.monotonic() - began)
-    return {"relays": RELAYS, "tracks": TRACKS, "load_s": load, "show_s": min(shows), "idle_core": idle,
+    return {"relays": RELAYS, "tracks": TRACKS, "load_s": load, "load_cpu_s": load_cpu, "show_s": min(shows), "idle_core": idle,
             "rss_mb": rss_mb(pid), "pinger_core": pinger, "slower": slower}
 
 
@@ -120,7 +121,9 @@ def judge(figures, record_property, probing=False):
     print(" ".join(f"{key} {value:.4g}" for key, value in figures.items()))
     if SANITIZED:
         return
-    assert figures["load_s"] < LOAD_S * figures["slower"] * RELAYS / 200
+    # its own time, of which a busy machine gives it a part; tests/bench/scale.py has the time by the clock
+    assert figures["load_cpu_s"] < LOAD_S * figures["slower"] * RELAYS / 200
+    assert figures["load_s"] < 3 * LOAD_S * figures["slower"] * RELAYS / 200
     assert figures["show_s"] < SHOW_S * figures["slower"] * RELAYS / 200
     busy = figures["pinger_core"] if EMULATED else figures["pinger_core"] / 2 if probing else 0
     assert figures["idle_core"] < max(IDLE, busy)

@@ -33,15 +33,19 @@ def lock_path(router):
     return router.dir / "relayd.lock"
 
 
+# those that tests before have left waiting: a killed relayd's bides its time, another relayd or not
+STRANGERS = set()
+
+
 def watchers(router):
-    """Numbers of the watching children of relayds of this router."""
+    """Numbers of the watching children of relayds of this router, of this test."""
     found = []
     for pid in subprocess.run(["ip", "netns", "pids", router.ns.name], capture_output=True, text=True,
                               check=True).stdout.split():
         with contextlib.suppress(OSError):
             if pathlib.Path(f"/proc/{pid}/comm").read_text().strip() == "relayd-watch":
                 found.append(int(pid))
-    return found
+    return [pid for pid in found if pid not in STRANGERS]
 
 
 def clean(router, before):
@@ -69,6 +73,7 @@ def leave_behind(router):
 @pytest.fixture
 def left(box):
     """A router with what a relayd has left; one runs that knows of it and has not swept it yet."""
+    STRANGERS.update(watchers(box.relay))
     leave_behind(box.relay)
     box.relay.undo_after = None
     try:
