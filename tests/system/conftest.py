@@ -16,7 +16,8 @@ def pytest_collection_modifyitems(config, items):
     has_sit = host_has_sit()
     keep, out = [], []
     for item in items:
-        wrong = item.get_closest_marker("nosit") if has_sit else item.get_closest_marker("sit")
+        wrong = item.get_closest_marker("nosit" if has_sit else "sit") or \
+            (lab_module.EMULATED and item.get_closest_marker("native"))
         (out if wrong else keep).append(item)
     if out:
         config.hook.pytest_deselected(items=out)

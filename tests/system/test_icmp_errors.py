@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from lab import EMULATED, holds_for, wait_for
+from lab import holds_for, wait_for
 from wire import Packet, Sniffer, checksum, ipv4, ipv6, mac_of, send_raw, sixto4
 
 ANYCAST = "192.88.99.1"
@@ -256,7 +256,7 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-@pytest.mark.skipif(EMULATED, reason="no such rate in an emulated machine")
+@pytest.mark.native
 def test_flood(net):
     """As many as one core sends: bounded in what is told and in what it costs, and the relay lives on."""
     error = net.error(3, 1, net.send(net.udp(200)))
