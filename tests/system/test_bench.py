@@ -2,10 +2,7 @@
 """The benchmark of the datapaths still works; what it finds is of no interest here."""
 
 import json
-import os
 import subprocess
-
-import pytest
 
 from lab import REPO
 
@@ -13,7 +10,6 @@ DATAPATH = REPO / "tests" / "bench" / "datapath.py"
 WAYS = {"encapsulate", "decapsulate"}
 
 
-@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one sends, one forwards")
 def test_datapath(tmp_path):
     """Each part, in seconds: packets cross and are counted, and nothing is lost that should not be."""
     file = tmp_path / "datapath.json"
