@@ -140,6 +140,15 @@ static void mend(uint8_t how, uint8_t *buf, size_t len)
 	buf[at + 5] = len - at - 40;
 }
 
+/* The one thing that may differ besides: a checksum that was put off is done. */
+static void forget_checksum(uint8_t *now, const uint8_t *was, size_t len)
+{
+	size_t at = was[6] == 6 ? 56 : 46;
+
+	if ((was[6] == 6 || was[6] == 17) && len >= at + 2)
+		memcpy(now + at, was + at, 2);
+}
+
 static void judge(uint8_t how, const uint8_t *was, uint8_t *buf, size_t len)
 {
 	struct relay_bpf_relay relay;
@@ -173,6 +182,7 @@ static void judge(uint8_t how, const uint8_t *was, uint8_t *buf, size_t len)
 		/* and nothing else is changed */
 		FUZZ_ASSERT((out.data[1] & 0xcf) ==
 			    (was[out.data - buf + 1] & 0xcf));
+		forget_checksum(out.data, was + (out.data - buf), out.len);
 		FUZZ_ASSERT(memcmp(out.data + 2, was + (out.data - buf) + 2,
 				   out.len - 2) == 0);
 	} else {
