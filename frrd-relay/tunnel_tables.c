@@ -249,6 +249,7 @@ static void link_drop(struct kern_link *link)
 static const struct nla_policy link_policy[IFLA_MAX + 1] = {
 	[IFLA_MTU] = {.type = NLA_U32},
 	[IFLA_MASTER] = {.type = NLA_U32},
+	[IFLA_LINK] = {.type = NLA_U32},
 	[IFLA_OPERSTATE] = {.type = NLA_U8},
 };
 static const struct nla_policy sit_policy[SIT_ATTR_MAX + 1] = {
@@ -256,6 +257,7 @@ static const struct nla_policy sit_policy[SIT_ATTR_MAX + 1] = {
 	[SIT_ATTR_LOCAL] = {.type = NLA_U32},
 	[SIT_ATTR_REMOTE] = {.type = NLA_U32},
 	[SIT_ATTR_TTL] = {.type = NLA_U8},
+	[SIT_ATTR_TOS] = {.type = NLA_U8},
 	[SIT_ATTR_FLAGS] = {.type = NLA_U16},
 	[SIT_ATTR_PMTUDISC] = {.type = NLA_U8},
 	[SIT_ATTR_6RD_PREFIXLEN] = {.type = NLA_U16},
