@@ -472,16 +472,6 @@ void tunnel_attach_sync(const struct attach_programs *progs,
 			failing |= at->error[0] != '\0';
 }
 
-void tunnel_attach_replace(void)
-{
-	struct attachment *at;
-
-	frr_each (attachments, attachments, at) {
-		memset(&at->has, 0, sizeof(at->has));
-		at->failed_at = 0;
-	}
-}
-
 bool tunnel_attach_failing(void)
 {
 	return failing;

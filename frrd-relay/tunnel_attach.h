@@ -37,8 +37,6 @@ void tunnel_attach_sync(const struct attach_programs *progs,
 			void (*wanted)(const struct kern_link *link,
 				       struct attach_wanted *out),
 			bool hold_back);
-/* Other programs than before, or none: all are put in place anew. */
-void tunnel_attach_replace(void);
 /* Some program hangs not where it should. */
 bool tunnel_attach_failing(void);
 /* "" or why the program does not hang there */

@@ -38,7 +38,7 @@ struct place {
 static struct sixtofour_bpf *skel;
 static struct ring_buffer *probes;
 static struct place *places[RELAY_BPF_RELAYS_MAX];
-static size_t nplaces, places_end; /* in use; one behind the last */
+static size_t places_end; /* one behind the last in use */
 static int64_t load_failed_at;
 static char load_error[TUNNEL_DETAIL_LEN];
 static bool hold_back;
@@ -311,7 +311,6 @@ static int place_new(struct tunnel *tun)
 		return ret;
 	places[at] = XCALLOC(MTYPE_BPF_PLACE, sizeof(*places[at]));
 	places[at]->tun = tun;
-	nplaces++;
 	places_end = MAX(places_end, at + 1);
 	return at;
 }
@@ -469,7 +468,6 @@ void tunnel_bpf_unset(struct tunnel *tun, struct relay_bpf_counters *last)
 	tunnel_bpf_counters(tun, last);
 	XFREE(MTYPE_BPF_RULES, pl->rules);
 	XFREE(MTYPE_BPF_PLACE, places[at]);
-	nplaces--;
 	links_sync();
 }
 
@@ -558,11 +556,6 @@ void tunnel_bpf_hold_back(void)
 			&t_hold_back);
 }
 
-bool tunnel_bpf_held_back(void)
-{
-	return hold_back;
-}
-
 bool tunnel_bpf_relay(const struct tunnel *tun, struct slow_relay *out)
 {
 	int at = place_of(tun);
@@ -590,7 +583,7 @@ void tunnel_bpf_fini(void)
 			XFREE(MTYPE_BPF_RULES, places[at]->rules);
 			XFREE(MTYPE_BPF_PLACE, places[at]);
 		}
-	nplaces = places_end = 0;
+	places_end = 0;
 	tunnel_bpf_count_fini();
 	if (probes)
 		ring_buffer__free(probes);

@@ -64,7 +64,6 @@ bool tunnel_bpf_relay(const struct tunnel *tun, struct slow_relay *out);
 /* A former run's programs serve until tunnel_bpf_sweep(), a few seconds at
  * most. */
 void tunnel_bpf_hold_back(void);
-bool tunnel_bpf_held_back(void);
 /* The configuration has been read: programs of a former run are replaced. */
 void tunnel_bpf_sweep(void);
 void tunnel_bpf_fini(void);
