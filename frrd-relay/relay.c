@@ -58,6 +58,8 @@ static const struct tunnel_ops *config_tunnel_ops(const struct relay_config *cfg
 		return NULL;
 	case RELAY_MODE_6TO4:
 		return &tunnel_sit_ops;
+	case RELAY_MODE_TEREDO:
+		return &tunnel_teredo_ops;
 	}
 	assert(!"unknown mode");
 }

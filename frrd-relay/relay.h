@@ -37,6 +37,7 @@
 enum relay_mode {
 	RELAY_MODE_NONE = 0,
 	RELAY_MODE_6TO4 = 1,
+	RELAY_MODE_TEREDO = 2,
 };
 
 struct relay_route_config {

@@ -72,6 +72,8 @@ const char *relay_mode_str(enum relay_mode mode)
 		return "none";
 	case RELAY_MODE_6TO4:
 		return "6to4";
+	case RELAY_MODE_TEREDO:
+		return "teredo";
 	}
 	assert(!"unknown mode");
 }

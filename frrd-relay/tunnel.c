@@ -387,6 +387,7 @@ static bool params_same(const struct tunnel_params *a,
 	       a->mtu == b->mtu && a->self_test == b->self_test &&
 	       a->datapath == b->datapath &&
 	       a->filter_bogons == b->filter_bogons &&
+	       a->udp_port == b->udp_port && a->peers_max == b->peers_max &&
 	       list_same(a->addrs, a->naddrs, b->addrs, b->naddrs,
 			 sizeof(*a->addrs)) &&
 	       list_same(a->filters, a->nfilters, b->filters, b->nfilters,

@@ -71,6 +71,9 @@ struct tunnel_params {
 	bool filter_bogons;
 	struct filter_rule *filters; /* the operator's lines, not normalized */
 	size_t nfilters;
+	/* Teredo (RFC 4380); 0 for other kinds */
+	uint16_t udp_port;  /* the service port */
+	uint32_t peers_max; /* bound of the peer table */
 	/* interfaces whose ingress takes the fast way; none: all */
 	char (*uplinks)[IFNAMSIZ];
 	size_t nuplinks;
@@ -282,6 +285,7 @@ const char *tunnel_way_str(enum tunnel_way way);
 bool tunnel_has_way(enum tunnel_direction direction, enum tunnel_way way);
 
 extern const struct tunnel_ops tunnel_sit_ops;
+extern const struct tunnel_ops tunnel_teredo_ops;
 
 /* ---- links as the kernel has them, for track interface and others ---- */
 

@@ -121,6 +121,20 @@ struct relay_bpf_uplink {
 	__u8 pad[2];
 };
 
+/*
+ * A Teredo peer that the engine trusts, by the part of its address that is its
+ * own: what follows 2001:0::/32, as it lies in a packet. A map a relay, inner
+ * map of `peers`.
+ */
+struct relay_bpf_peer_key {
+	__u8 octets[12]; /* server, flags, port and address obfuscated */
+};
+
+struct relay_bpf_peer {
+	__u64 rx_ns; /* CLOCK_MONOTONIC; last packet from it; 0: never */
+	__u64 tx_ns; /* last packet to it */
+};
+
 /* What became of a probe of the self-test (ring buffer `probes`). A power of
  * two. */
 #define RELAY_BPF_PROBE_LEN 128
