@@ -132,6 +132,8 @@ struct tunnel_counters {
  */
 struct tunnel_ops {
 	const char *name;
+	/* IFLA_INFO_KIND of the devices that create may make */
+	const char *kinds[2];
 	/* bring kernel objects to what params say; adopt what a former run of
 	 * relayd left; idempotent */
 	int (*create)(struct tunnel *tun);

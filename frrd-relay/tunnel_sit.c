@@ -14,24 +14,16 @@
 #include "relay_memory.h"
 #include "selftest_6to4.h"
 #include "tunnel_journal.h"
-#include "tunnel_kernel.h"
+#include "tunnel_device.h"
 #include "tunnel_sit.h"
 
 DEFINE_MTYPE_STATIC(RELAYD, TUNNEL_SIT, "Relay sit tunnel");
-
-#define STAGE_CREATING "creating"
-#define STAGE_MADE "made"
 
 struct sit *sit_priv(struct tunnel *tun)
 {
 	if (!tun->priv)
 		tun->priv = XCALLOC(MTYPE_TUNNEL_SIT, sizeof(struct sit));
 	return tun->priv;
-}
-
-static void sit_alias(const struct tunnel *tun, char *buf, size_t len)
-{
-	snprintf(buf, len, TUNNEL_ALIAS_PREFIX "%s", tun->params.owner);
 }
 
 void sit_wanted(const struct tunnel *tun, struct kern_sit *sit)
@@ -65,39 +57,6 @@ static bool sit_is_tun(const struct kern_link *link)
 	return strcmp(link->kind, "tun") == 0;
 }
 
-static bool sit_is_kind(const struct kern_link *link)
-{
-	return strcmp(link->kind, "sit") == 0 || sit_is_tun(link);
-}
-
-/* Ours by its mark, or made by a relayd that died before it could mark it. */
-bool sit_is_ours(const struct tunnel *tun, const struct kern_link *link)
-{
-	struct journal_entry *ent;
-	char alias[64], value[JOURNAL_VALUE_LEN];
-
-	if (!sit_is_kind(link))
-		return false;
-	sit_alias(tun, alias, sizeof(alias));
-	if (strcmp(link->alias, alias) == 0)
-		return true;
-	ent = tunnel_journal_find(JOURNAL_INTERFACE, link->pub.name);
-	snprintf(value, sizeof(value), "%s " STAGE_CREATING, tun->params.owner);
-	return link->alias[0] == '\0' && ent && strcmp(ent->value, value) == 0;
-}
-
-static int sit_journal(struct tunnel *tun, const char *stage)
-{
-	char value[JOURNAL_VALUE_LEN];
-	int ret;
-
-	snprintf(value, sizeof(value), "%s %s", tun->params.owner, stage);
-	ret = tunnel_journal_add(JOURNAL_INTERFACE, tun->params.ifname, value);
-	if (ret < 0)
-		tunnel_fail(tun, ret, "journal relayd.state");
-	return ret;
-}
-
 /* The device is gone or about to go: what it counted is kept. */
 static void sit_forget_device(struct sit *sit)
 {
@@ -108,21 +67,6 @@ static void sit_forget_device(struct sit *sit)
 		base[i] += last[i];
 	memset(&sit->last, 0, sizeof(sit->last));
 	sit->ifindex = 0;
-}
-
-/* What was on file about a device that is gone. */
-static void sit_journal_gone(const char *ifname)
-{
-	struct journal_entry *ent, *next;
-	size_t len = strlen(ifname);
-
-	for (ent = tunnel_journal_first(); ent; ent = next) {
-		next = tunnel_journal_next(ent);
-		if (ent->kind == JOURNAL_ADDRESS &&
-		    strncmp(ent->key, ifname, len) == 0 && ent->key[len] == ',')
-			tunnel_journal_del(JOURNAL_ADDRESS, ent->key);
-	}
-	tunnel_journal_del(JOURNAL_INTERFACE, ifname);
 }
 
 static int sit_delete_device(struct tunnel *tun, const struct kern_link *link)
@@ -138,9 +82,41 @@ static int sit_delete_device(struct tunnel *tun, const struct kern_link *link)
 	ret = kern_link_del(link->pub.ifindex);
 	if (ret < 0 && ret != -ENODEV)
 		return tunnel_fail(tun, ret, "removing interface %s", ifname);
-	sit_journal_gone(ifname);
+	device_journal_gone(ifname);
 	sit_forget_device(sit);
 	tunnel_monitor_poll();
+	return 0;
+}
+
+/* The kernel gives each sit without a remote ::a.b.c.d/96 when it comes up
+ * (addrconf_sit_config), and with it a route for ::/96 into the tunnel. */
+const struct kern_addr *sit_compat_address(ifindex_t ifindex)
+{
+	struct prefix from = {.family = AF_INET6};
+	struct kern_addr *ka;
+
+	for (ka = kern_addr_from(&from);
+	     ka && ka->prefix.u.prefix6.s6_addr32[0] == 0 &&
+	     ka->prefix.u.prefix6.s6_addr32[1] == 0 &&
+	     ka->prefix.u.prefix6.s6_addr32[2] == 0;
+	     ka = kern_addr_next(ka))
+		if (ka->ifindex == ifindex && ka->prefix.prefixlen == 96)
+			return ka;
+	return NULL;
+}
+
+int sit_drop_compat(struct tunnel *tun, ifindex_t ifindex)
+{
+	const struct kern_addr *ka;
+	int ret;
+
+	while ((ka = sit_compat_address(ifindex))) {
+		ret = kern_addr_change(ifindex, &ka->prefix, false);
+		if (ret < 0 && ret != -EADDRNOTAVAIL)
+			return tunnel_fail(tun, ret, "removing %pFX from %s",
+					   &ka->prefix, tun->params.ifname);
+		tunnel_monitor_poll();
+	}
 	return 0;
 }
 
@@ -175,7 +151,7 @@ static int sit_make_device(struct tunnel *tun, bool fast)
 
 	/* of one that someone has removed */
 	sit_fast_leave_tun(tun);
-	ret = sit_journal(tun, STAGE_CREATING);
+	ret = device_journal(tun, DEVICE_CREATING);
 	if (ret < 0)
 		return ret;
 	sit_wanted(tun, &wanted);
@@ -197,29 +173,6 @@ static int sit_make_device(struct tunnel *tun, bool fast)
 	zlog_info("relay %s: interface %s created", tun->params.owner,
 		  tun->params.ifname);
 	return 0;
-}
-
-/* Ours under another name: somebody renamed it. Zebra's routes went with the
- * name, so it is made anew instead of being renamed back under traffic. */
-static int sit_drop_renamed(struct tunnel *tun)
-{
-	struct kern_link *link = NULL, *next;
-	char alias[64];
-	int ret = 0;
-
-	sit_alias(tun, alias, sizeof(alias));
-	for (link = kern_link_next(NULL); link && ret == 0; link = next) {
-		next = kern_link_next(link);
-		if (strcmp(link->alias, alias) != 0 || !sit_is_kind(link) ||
-		    strcmp(link->pub.name, tun->params.ifname) == 0)
-			continue;
-		zlog_warn(
-			"relay %s: interface %s is its own under another name, removing it",
-			tun->params.owner, link->pub.name);
-		ret = sit_delete_device(tun, link);
-		next = ret == 0 ? kern_link_next(NULL) : NULL;
-	}
-	return ret;
 }
 
 /* The parameters of a sit device of ours; 0 or -errno, and -ENODEV when it had
@@ -271,11 +224,11 @@ static int sit_have_device(struct tunnel *tun, bool fast)
 	struct kern_link *link;
 	int ret;
 
-	ret = sit_drop_renamed(tun);
+	ret = device_drop_renamed(tun, sit_delete_device);
 	if (ret < 0)
 		return ret;
 	link = kern_link_by_name(p->ifname);
-	if (link && !sit_is_ours(tun, link)) {
+	if (link && !device_is_ours(tun, link)) {
 		snprintf(tun->status.detail, sizeof(tun->status.detail),
 			 "interface %s exists and is not relayd's", p->ifname);
 		return -EEXIST;
@@ -294,49 +247,8 @@ static int sit_have_device(struct tunnel *tun, bool fast)
 		made = true;
 		link = kern_link_by_name(p->ifname);
 	}
-	if (link->mtu != p->mtu) {
-		ret = kern_link_set_mtu(link->pub.ifindex, p->mtu);
-		if (ret < 0)
-			return tunnel_fail(tun, ret, "interface %s mtu %u",
-					   p->ifname, p->mtu);
-		zlog_info("relay %s: mtu of interface %s set to %u", p->owner,
-			  p->ifname, p->mtu);
-	}
-	if (link->alias[0] == '\0') {
-		char alias[64];
-
-		sit_alias(tun, alias, sizeof(alias));
-		ret = kern_link_set_alias(link->pub.ifindex, alias);
-		if (ret < 0)
-			return tunnel_fail(tun, ret, "interface %s alias",
-					   p->ifname);
-		tunnel_monitor_refresh(link->pub.ifindex);
-	}
-	ret = sit_journal(tun, STAGE_MADE);
+	ret = device_settle(tun, link);
 	return ret < 0 ? ret : made;
-}
-
-static int sit_own_forwarding(struct tunnel *tun, ifindex_t ifindex)
-{
-	static const struct {
-		int family;
-		const char *dir;
-	} fam[] = {{AF_INET, "ipv4"}, {AF_INET6, "ipv6"}};
-	char path[JOURNAL_KEY_LEN];
-	int ret;
-
-	for (size_t i = 0; i < array_size(fam); i++) {
-		if (kern_forwarding(fam[i].family, ifindex) == 1)
-			continue;
-		snprintf(path, sizeof(path), "net/%s/conf/%s/forwarding",
-			 fam[i].dir, tun->params.ifname);
-		ret = kern_sysctl_write(path, 1);
-		if (ret < 0)
-			return tunnel_fail(tun, ret,
-					   "net.%s.conf.%s.forwarding",
-					   fam[i].dir, tun->params.ifname);
-	}
-	return 0;
 }
 
 void sit_rules(struct tunnel *tun)
@@ -372,9 +284,7 @@ static int sit_apply(struct tunnel *tun, bool bring_up)
 	struct sit *sit = sit_priv(tun);
 	struct tunnel_params *p = &tun->params;
 	struct kern_link *link;
-	struct prefix addr;
 	ifindex_t ifindex;
-	bool missing = false;
 	int ret, fast;
 
 	fast = sit_fast_wanted(tun);
@@ -399,7 +309,7 @@ static int sit_apply(struct tunnel *tun, bool bring_up)
 		/* a former run's: nothing tells its probes from traffic */
 		kern_link_stats(ifindex, &sit->adopted);
 	sit->ifindex = ifindex;
-	ret = sit_own_forwarding(tun, ifindex);
+	ret = device_own_forwarding(tun, ifindex);
 	if (ret < 0)
 		return ret;
 	if (bring_up && !link->pub.up) {
@@ -416,22 +326,10 @@ static int sit_apply(struct tunnel *tun, bool bring_up)
 	ret = sit_drop_compat(tun, ifindex);
 	if (ret < 0)
 		return ret;
-	sit_drop_addresses(tun, ifindex);
-	sit_source_prefix(tun, &addr);
-	if (!kern_ipv4_owner(p->source, ifindex)) {
-		ret = sit_add_address(tun, ifindex, &addr);
-		if (ret < 0)
-			return ret;
-	}
-	for (size_t i = 0; i < p->naddrs; i++) {
-		prefix_copy(&addr, &p->addrs[i]);
-		missing |= !kern_addr_find(&addr, ifindex);
-		ret = sit_add_address(tun, ifindex, &addr);
-		if (ret < 0)
-			return ret;
-	}
-	if (missing)
-		tunnel_monitor_refresh_addrs(ifindex);
+	device_drop_addresses(tun, ifindex, sit_drop_probe_routes);
+	ret = device_have_addresses(tun, ifindex);
+	if (ret < 0)
+		return ret;
 	if (sit->probe_source.s_addr &&
 	    sit->probe_source.s_addr != p->source.s_addr)
 		sit_drop_probe_routes(ifindex, sit->probe_source);
@@ -468,24 +366,10 @@ static int sit_repair(struct tunnel *tun)
 static int sit_remove(struct tunnel *tun)
 {
 	struct sit *sit = sit_priv(tun);
-	struct kern_link *link;
-	int ret = 0;
+	int ret;
 
 	sit_fast_off(tun);
-	tunnel_monitor_poll();
-	sit_drop_renamed(tun);
-	link = kern_link_by_name(tun->params.ifname);
-	if (link && sit_is_ours(tun, link)) {
-		ret = sit_delete_device(tun, link);
-		if (ret < 0)
-			zlog_err("relay %s: %s", tun->params.owner,
-				 tun->status.detail);
-		else
-			zlog_info("relay %s: interface %s removed",
-				  tun->params.owner, tun->params.ifname);
-	} else if (!link) {
-		sit_journal_gone(tun->params.ifname);
-	}
+	ret = device_remove(tun, sit_delete_device);
 	sit_fast_leave_tun(tun);
 	if (sit->nft_source.s_addr)
 		tunnel_nft_unset(sit->nft_source, tun);
@@ -501,6 +385,7 @@ static void sit_leave(struct tunnel *tun)
 
 const struct tunnel_ops tunnel_sit_ops = {
 	.name = "sit",
+	.kinds = {"sit", "tun"},
 	.create = sit_create,
 	.check = sit_check,
 	.repair = sit_repair,

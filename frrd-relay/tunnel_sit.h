@@ -32,18 +32,7 @@ struct sit *sit_priv(struct tunnel *tun);
 /* The parameters that the device should have. */
 void sit_wanted(const struct tunnel *tun, struct kern_sit *sit);
 bool sit_same(const struct kern_sit *a, const struct kern_sit *b);
-bool sit_is_ours(const struct tunnel *tun, const struct kern_link *link);
 
-/* -------- tunnel_sit_address.c -------- */
-
-/* Puts one there unless it is there, on file as relayd's; 0 or -errno. */
-int sit_add_address(struct tunnel *tun, ifindex_t ifindex,
-		    const struct prefix *p);
-/* The tunnel source as the /32 that relayd puts on the interface. */
-void sit_source_prefix(const struct tunnel *tun, struct prefix *p);
-/* What relayd put there once and is not wanted any more, with the self-test's
- * routes of a former tunnel source. */
-void sit_drop_addresses(struct tunnel *tun, ifindex_t ifindex);
 /* ::a.b.c.d/96, which the kernel gives each sit; NULL when it is gone. */
 const struct kern_addr *sit_compat_address(ifindex_t ifindex);
 int sit_drop_compat(struct tunnel *tun, ifindex_t ifindex);

@@ -6,57 +6,8 @@
 #include <zebra.h>
 
 #include "selftest_6to4.h"
-#include "tunnel_kernel.h"
+#include "tunnel_device.h"
 #include "tunnel_sit.h"
-
-static void sit_failed(struct tunnel *tun, enum tunnel_check *check,
-		       enum tunnel_repair repair, const char *fmt, ...)
-	PRINTFRR(4, 5);
-
-static void sit_failed(struct tunnel *tun, enum tunnel_check *check,
-		       enum tunnel_repair repair, const char *fmt, ...)
-{
-	va_list ap;
-
-	*check = TUNNEL_CHECK_FAILED;
-	if (repair > tun->repair)
-		tun->repair = repair;
-	if (tun->status.detail[0])
-		return; /* the first cause is the one to tell */
-	va_start(ap, fmt);
-	vsnprintfrr(tun->status.detail, sizeof(tun->status.detail), fmt, ap);
-	va_end(ap);
-}
-
-static void sit_repair_now(struct tunnel *tun)
-{
-	if (tun->repair == TUNNEL_REPAIR_NONE)
-		tun->repair = TUNNEL_REPAIR_NOW;
-}
-
-/* Whether all configured addresses are there. */
-static bool sit_check_addresses(struct tunnel *tun,
-				const struct kern_link *link)
-{
-	struct prefix p;
-	bool all = true;
-
-	for (size_t i = 0; i < tun->params.naddrs; i++) {
-		prefix_copy(&p, &tun->params.addrs[i]);
-		if (kern_addr_find(&p, link->pub.ifindex))
-			continue;
-		all = false;
-		/* the kernel takes IPv6 addresses off what goes down */
-		if (sit_priv(tun)->was_down)
-			sit_repair_now(tun);
-		else
-			sit_failed(tun, &tun->status.interface,
-				   TUNNEL_REPAIR_LATER,
-				   "address %pFX is missing from %s", &p,
-				   tun->params.ifname);
-	}
-	return all;
-}
 
 static void sit_check_interface(struct tunnel *tun)
 {
@@ -70,12 +21,12 @@ static void sit_check_interface(struct tunnel *tun)
 	st->interface_down = false;
 	st->ifindex = 0;
 	if (!link) {
-		sit_failed(tun, &st->interface, TUNNEL_REPAIR_LATER,
+		device_failed(tun, &st->interface, TUNNEL_REPAIR_LATER,
 			   "interface %s is missing", p->ifname);
 		return;
 	}
-	if (!sit_is_ours(tun, link)) {
-		sit_failed(tun, &st->interface, TUNNEL_REPAIR_LATER,
+	if (!device_is_ours(tun, link)) {
+		device_failed(tun, &st->interface, TUNNEL_REPAIR_LATER,
 			   "interface %s exists and is not relayd's",
 			   p->ifname);
 		st->datapath_error = true;
@@ -83,75 +34,31 @@ static void sit_check_interface(struct tunnel *tun)
 	}
 	st->ifindex = link->pub.ifindex;
 	if (link->pub.ifindex != sit->ifindex)
-		sit_repair_now(tun);
+		device_repair_now(tun);
 	sit_wanted(tun, &wanted);
 	if (sit->on_tun) {
 		if (!sit->slow.tun || link->mtu != p->mtu)
-			sit_repair_now(tun);
+			device_repair_now(tun);
 	} else if (link->sit.local.s_addr != wanted.local.s_addr ||
 		   link->sit.remote.s_addr != wanted.remote.s_addr)
-		sit_failed(
+		device_failed(
 			tun, &st->interface, TUNNEL_REPAIR_LATER,
 			"interface %s: someone set its local address to %pI4, remote to %pI4",
 			p->ifname, &link->sit.local, &link->sit.remote);
 	else if (!sit_same(&link->sit, &wanted) || link->mtu != p->mtu)
-		sit_repair_now(tun);
+		device_repair_now(tun);
 	if (!link->pub.up) {
 		/* an operator's `ip link set down` is respected */
 		st->interface_down = true;
 		sit->was_down = true;
-		sit_failed(tun, &st->interface, TUNNEL_REPAIR_NONE,
+		device_failed(tun, &st->interface, TUNNEL_REPAIR_NONE,
 			   "interface %s is down", p->ifname);
 		return;
 	}
 	if (sit_compat_address(link->pub.ifindex) || sit->was_down)
-		sit_repair_now(tun);
-	if (sit_check_addresses(tun, link))
+		device_repair_now(tun);
+	if (device_check_addresses(tun, link, sit->was_down))
 		sit->was_down = false;
-}
-
-static void sit_check_source(struct tunnel *tun)
-{
-	tun->status.source = TUNNEL_CHECK_OK;
-	if (!kern_ipv4_owner(tun->params.source, 0))
-		sit_failed(tun, &tun->status.source,
-			   tun->status.interface_down ? TUNNEL_REPAIR_NONE
-						      : TUNNEL_REPAIR_LATER,
-			   "tunnel source %pI4 is missing",
-			   &tun->params.source);
-}
-
-static void sit_check_forwarding(struct tunnel *tun)
-{
-	static const int families[] = {AF_INET, AF_INET6};
-	struct tunnel_status *st = &tun->status;
-	size_t n;
-
-	st->forwarding = TUNNEL_CHECK_OK;
-	for (size_t i = 0; i < array_size(families); i++) {
-		int family = families[i];
-		const char *dir = family == AF_INET ? "ipv4" : "ipv6";
-		const ifindex_t *uplink = tunnel_route_uplinks(family, &n);
-
-		if (kern_forwarding(family, KERN_ALL) == 0)
-			sit_failed(
-				tun, &st->forwarding, TUNNEL_REPAIR_NONE,
-				family == AF_INET
-					? "net.ipv4.ip_forward is 0"
-					: "net.ipv6.conf.all.forwarding is 0");
-		if (st->ifindex && kern_forwarding(family, st->ifindex) == 0)
-			sit_repair_now(tun);
-		for (size_t j = 0; j < n; j++) {
-			struct kern_link *link = kern_link_by_index(uplink[j]);
-
-			if (link && link->pub.ifindex != st->ifindex &&
-			    kern_forwarding(family, uplink[j]) == 0)
-				sit_failed(tun, &st->forwarding,
-					   TUNNEL_REPAIR_NONE,
-					   "net.%s.conf.%s.forwarding is 0",
-					   dir, link->pub.name);
-		}
-	}
 }
 
 /* A line that says nothing without rules, or NULL. */
@@ -183,7 +90,7 @@ static void sit_check_rules(struct tunnel *tun)
 	if (ret == 0)
 		sit->nft_seen = true;
 	if (ret == -ENOENT)
-		sit_repair_now(tun);
+		device_repair_now(tun);
 	if (ret == -EINPROGRESS || ret == -ENOENT) {
 		if (st->interface == TUNNEL_CHECK_OK && !sit->nft_seen)
 			st->interface = TUNNEL_CHECK_PENDING;
@@ -191,7 +98,7 @@ static void sit_check_rules(struct tunnel *tun)
 		what = needs_rules(p);
 		if (what) {
 			st->datapath_error = true;
-			sit_failed(tun, &st->interface, TUNNEL_REPAIR_LATER,
+			device_failed(tun, &st->interface, TUNNEL_REPAIR_LATER,
 				   "%s needs nftables: %s", what,
 				   tunnel_nft_error());
 		}
@@ -216,8 +123,8 @@ int sit_check(struct tunnel *tun)
 {
 	tun->status.detail[0] = '\0';
 	sit_check_interface(tun);
-	sit_check_source(tun);
-	sit_check_forwarding(tun);
+	device_check_source(tun);
+	device_check_forwarding(tun);
 	sit_check_rules(tun);
 	sit_fast_check(tun);
 	return 0;
