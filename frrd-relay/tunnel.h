@@ -116,7 +116,7 @@ struct tunnel_icmp_errors {
 	uint64_t ignored;      /* nobody is to be told, see icmp_error.h */
 };
 
-#define TUNNEL_DROPS_MAX 32
+#define TUNNEL_DROPS_MAX 48
 struct tunnel_counters {
 	uint64_t rx_packets, rx_bytes; /* 4->6, inner packets that came out */
 	uint64_t tx_packets, tx_bytes; /* 6->4 */

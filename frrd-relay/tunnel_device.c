@@ -302,7 +302,44 @@ void device_repair_now(struct tunnel *tun)
 		tun->repair = TUNNEL_REPAIR_NOW;
 }
 
-/* Whether all configured addresses are there. */
+const struct kern_link *device_check_link(struct tunnel *tun, ifindex_t known)
+{
+	const char *ifname = tun->params.ifname;
+	const struct kern_link *link = kern_link_by_name(ifname);
+	struct tunnel_status *st = &tun->status;
+
+	st->interface = TUNNEL_CHECK_OK;
+	st->interface_down = false;
+	st->ifindex = 0;
+	if (!link) {
+		device_failed(tun, &st->interface, TUNNEL_REPAIR_LATER,
+			      "interface %s is missing", ifname);
+		return NULL;
+	}
+	if (!device_is_ours(tun, link)) {
+		device_failed(tun, &st->interface, TUNNEL_REPAIR_LATER,
+			      "interface %s exists and is not relayd's",
+			      ifname);
+		st->datapath_error = true;
+		return NULL;
+	}
+	st->ifindex = link->pub.ifindex;
+	if (link->pub.ifindex != known)
+		device_repair_now(tun);
+	return link;
+}
+
+bool device_check_up(struct tunnel *tun, const struct kern_link *link)
+{
+	if (link->pub.up)
+		return true;
+	/* an operator's `ip link set down` is respected */
+	tun->status.interface_down = true;
+	device_failed(tun, &tun->status.interface, TUNNEL_REPAIR_NONE,
+		      "interface %s is down", link->pub.name);
+	return false;
+}
+
 bool device_check_addresses(struct tunnel *tun, const struct kern_link *link,
 			    bool was_down)
 {

@@ -57,6 +57,10 @@ void device_failed(struct tunnel *tun, enum tunnel_check *check,
 		   enum tunnel_repair repair, const char *fmt, ...)
 	PRINTFRR(4, 5);
 void device_repair_now(struct tunnel *tun);
+/* The tunnel's device, NULL when it is not there, or not ours. known: the index
+ * that it had. Sets status.interface and what belongs to it. */
+const struct kern_link *device_check_link(struct tunnel *tun, ifindex_t known);
+bool device_check_up(struct tunnel *tun, const struct kern_link *link);
 /* Whether all configured addresses are there. was_down: the kernel has taken
  * them off, which is nobody's fault. */
 bool device_check_addresses(struct tunnel *tun, const struct kern_link *link,

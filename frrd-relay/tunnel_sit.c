@@ -69,14 +69,39 @@ static void sit_forget_device(struct sit *sit)
 	sit->ifindex = 0;
 }
 
+/* The TUN of that name, made or taken over; 0 or -errno. */
+static int sit_have_tun(struct tunnel *tun)
+{
+	struct sit *sit = sit_priv(tun);
+	int fd, ret;
+
+	if (sit->slow.tun)
+		return 0; /* attached */
+	fd = tun_open(tun->params.ifname);
+	if (fd < 0)
+		return tunnel_fail(tun, fd, "TUN %s", tun->params.ifname);
+	ret = tun_slow_start(&sit->slow, tun, fd);
+	if (ret < 0) {
+		close(fd);
+		return tunnel_fail(tun, ret, "a raw socket for protocol 41");
+	}
+	return 0;
+}
+
+/* Closes it; it stays. */
+static void sit_leave_tun(struct tunnel *tun)
+{
+	tun_slow_stop(&sit_priv(tun)->slow);
+}
+
 static int sit_delete_device(struct tunnel *tun, const struct kern_link *link)
 {
 	char ifname[IFNAMSIZ];
 	struct sit *sit = sit_priv(tun);
 	int ret;
 
-	sit_fast_off(tun);
-	sit_fast_leave_tun(tun);
+	tunnel_fast_off(tun, &sit_priv(tun)->fast);
+	sit_leave_tun(tun);
 	strlcpy(ifname, link->pub.name, sizeof(ifname));
 	kern_link_stats(link->pub.ifindex, &sit->last);
 	ret = kern_link_del(link->pub.ifindex);
@@ -150,7 +175,7 @@ static int sit_make_device(struct tunnel *tun, bool fast)
 	int ret;
 
 	/* of one that someone has removed */
-	sit_fast_leave_tun(tun);
+	sit_leave_tun(tun);
 	ret = device_journal(tun, DEVICE_CREATING);
 	if (ret < 0)
 		return ret;
@@ -158,7 +183,7 @@ static int sit_make_device(struct tunnel *tun, bool fast)
 	ret = kern_link_add_sit(tun->params.ifname, &wanted, tun->params.mtu);
 	sit_priv(tun)->on_tun = ret == -EOPNOTSUPP && fast;
 	if (sit_priv(tun)->on_tun)
-		ret = sit_fast_have_tun(tun);
+		ret = sit_have_tun(tun);
 	else if (ret < 0)
 		ret = sit_create_error(tun, ret);
 	if (ret < 0) {
@@ -210,7 +235,7 @@ static int sit_set_tun(struct tunnel *tun, struct kern_link *link, bool fast)
 
 	if (fast) {
 		sit_priv(tun)->on_tun = true;
-		return sit_fast_have_tun(tun);
+		return sit_have_tun(tun);
 	}
 	ret = sit_delete_device(tun, link);
 	return ret < 0 ? ret : -ENODEV;
@@ -287,7 +312,8 @@ static int sit_apply(struct tunnel *tun, bool bring_up)
 	ifindex_t ifindex;
 	int ret, fast;
 
-	fast = sit_fast_wanted(tun);
+	sit->fast.needed = sit->on_tun;
+	fast = tunnel_fast_wanted(tun, &sit->fast);
 	if (fast < 0)
 		return fast;
 	ret = sit_have_device(tun, fast);
@@ -300,7 +326,7 @@ static int sit_apply(struct tunnel *tun, bool bring_up)
 		return tunnel_fail(tun, -ENODEV, "interface %s", p->ifname);
 	ifindex = link->pub.ifindex;
 	if (sit->ifindex && sit->ifindex != ifindex) {
-		sit_fast_off(tun);
+		tunnel_fast_off(tun, &sit_priv(tun)->fast);
 		sit_forget_device(sit);
 	}
 	if (!sit->ifindex)
@@ -344,8 +370,10 @@ static int sit_apply(struct tunnel *tun, bool bring_up)
 	}
 	tunnel_monitor_poll();
 	if (!fast)
-		sit_fast_off(tun);
-	return fast ? sit_fast_apply(tun, ifindex) : 0;
+		tunnel_fast_off(tun, &sit_priv(tun)->fast);
+	sit->fast.needed = sit->on_tun;
+	return fast ? tunnel_fast_apply(tun, &sit->fast, ifindex, sit->on_tun)
+		    : 0;
 }
 
 static int sit_create(struct tunnel *tun)
@@ -368,9 +396,9 @@ static int sit_remove(struct tunnel *tun)
 	struct sit *sit = sit_priv(tun);
 	int ret;
 
-	sit_fast_off(tun);
+	tunnel_fast_off(tun, &sit_priv(tun)->fast);
 	ret = device_remove(tun, sit_delete_device);
-	sit_fast_leave_tun(tun);
+	sit_leave_tun(tun);
 	if (sit->nft_source.s_addr)
 		tunnel_nft_unset(sit->nft_source, tun);
 	XFREE(MTYPE_TUNNEL_SIT, tun->priv);
@@ -379,7 +407,7 @@ static int sit_remove(struct tunnel *tun)
 
 static void sit_leave(struct tunnel *tun)
 {
-	sit_fast_leave_tun(tun);
+	sit_leave_tun(tun);
 	XFREE(MTYPE_TUNNEL_SIT, tun->priv);
 }
 

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Between tunnel_sit.c, which changes things, tunnel_sit_check.c, which looks at
- * them, and tunnel_sit_fast.c, which has what is particular to eBPF. */
+ * them, and tunnel_sit_probe.c, which tests them. */
 #ifndef _RELAY_TUNNEL_SIT_H
 #define _RELAY_TUNNEL_SIT_H
 
+#include "tunnel_fast.h"
 #include "tunnel_kernel.h"
 #include "tunnel_tun.h"
 
 struct sit {
 	ifindex_t ifindex;	   /* 0 while there is no device */
-	bool fast;		   /* the eBPF programs know this tunnel */
 	bool on_tun;		   /* a TUN stands in for the sit device */
 	struct tun_slow slow;
-	/* what the programs had counted when they forgot this tunnel */
-	struct relay_bpf_counters fast_base;
+	/* A sit device is complete without the programs: it is their slow
+	 * way. A TUN is nothing without them. */
+	struct tunnel_fast fast;
 	struct in_addr probe_source; /* whose probes' routes are there */
 	struct in_addr nft_source; /* whose rules are asked for */
 	bool nft_seen; /* they have been in place; a change keeps traffic */
@@ -39,27 +40,6 @@ int sit_drop_compat(struct tunnel *tun, ifindex_t ifindex);
 
 /* Asks for the rules that the parameters want. */
 void sit_rules(struct tunnel *tun);
-
-/* -------- tunnel_sit_fast.c -------- */
-
-/* Whether `tunnel datapath` asks for the programs and they can be had: 1 or 0;
- * -errno when they can't and sit alone is not what was asked for. */
-int sit_fast_wanted(struct tunnel *tun);
-/* The TUN of that name, made or taken over; 0 or -errno. */
-int sit_fast_have_tun(struct tunnel *tun);
-/* Tells the programs of the tunnel; 0, or -errno where it can't do without. */
-int sit_fast_apply(struct tunnel *tun, ifindex_t ifindex);
-/* The programs forget it. */
-void sit_fast_off(struct tunnel *tun);
-/* Closes the TUN, which stays. */
-void sit_fast_leave_tun(struct tunnel *tun);
-/* What is wrong with them, into the status. */
-void sit_fast_check(struct tunnel *tun);
-/* Adds what went the fast way, and on a TUN the slow way. */
-void sit_fast_counters(const struct tunnel *tun, struct tunnel_counters *out);
-/* Adds to the drops of that reason. */
-void sit_add_drops(struct tunnel_counters *out, const char *reason,
-		   uint64_t packets);
 
 /* -------- tunnel_sit_check.c -------- */
 

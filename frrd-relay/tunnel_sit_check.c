@@ -6,6 +6,7 @@
 #include <zebra.h>
 
 #include "selftest_6to4.h"
+#include "tunnel_counters.h"
 #include "tunnel_device.h"
 #include "tunnel_sit.h"
 
@@ -13,28 +14,12 @@ static void sit_check_interface(struct tunnel *tun)
 {
 	struct tunnel_status *st = &tun->status;
 	struct tunnel_params *p = &tun->params;
-	struct kern_link *link = kern_link_by_name(p->ifname);
 	struct sit *sit = sit_priv(tun);
+	const struct kern_link *link = device_check_link(tun, sit->ifindex);
 	struct kern_sit wanted;
 
-	st->interface = TUNNEL_CHECK_OK;
-	st->interface_down = false;
-	st->ifindex = 0;
-	if (!link) {
-		device_failed(tun, &st->interface, TUNNEL_REPAIR_LATER,
-			   "interface %s is missing", p->ifname);
+	if (!link)
 		return;
-	}
-	if (!device_is_ours(tun, link)) {
-		device_failed(tun, &st->interface, TUNNEL_REPAIR_LATER,
-			   "interface %s exists and is not relayd's",
-			   p->ifname);
-		st->datapath_error = true;
-		return;
-	}
-	st->ifindex = link->pub.ifindex;
-	if (link->pub.ifindex != sit->ifindex)
-		device_repair_now(tun);
 	sit_wanted(tun, &wanted);
 	if (sit->on_tun) {
 		if (!sit->slow.tun || link->mtu != p->mtu)
@@ -47,12 +32,8 @@ static void sit_check_interface(struct tunnel *tun)
 			p->ifname, &link->sit.local, &link->sit.remote);
 	else if (!sit_same(&link->sit, &wanted) || link->mtu != p->mtu)
 		device_repair_now(tun);
-	if (!link->pub.up) {
-		/* an operator's `ip link set down` is respected */
-		st->interface_down = true;
+	if (!device_check_up(tun, link)) {
 		sit->was_down = true;
-		device_failed(tun, &st->interface, TUNNEL_REPAIR_NONE,
-			   "interface %s is down", p->ifname);
 		return;
 	}
 	if (sit_compat_address(link->pub.ifindex) || sit->was_down)
@@ -103,30 +84,28 @@ static void sit_check_rules(struct tunnel *tun)
 				   tunnel_nft_error());
 		}
 		strlcpy(st->note,
-			sit->fast
+			sit->fast.on
 				? "without nftables no addresses are checked of what the eBPF programs leave to sit"
 				: "without nftables no addresses are checked, and all packets may go to one IPv4 next hop: kernel sit caches one route",
 			sizeof(st->note));
-	} else if (tunnel_route_several_nexthops() && !sit_priv(tun)->fast) {
+	} else if (tunnel_route_several_nexthops() && !sit_priv(tun)->fast.on) {
 		strlcpy(st->note,
 			"several IPv4 next hops: kernel sit caches one route, nftables routes each packet again",
 			sizeof(st->note));
 	}
-	if (tunnel_transit_problem()[0]) {
-		if (st->note[0])
-			strlcat(st->note, "; ", sizeof(st->note));
-		strlcat(st->note, tunnel_transit_problem(), sizeof(st->note));
-	}
+	tunnel_note(tun, tunnel_transit_problem());
 }
 
 int sit_check(struct tunnel *tun)
 {
+	struct sit *sit = sit_priv(tun);
+
 	tun->status.detail[0] = '\0';
 	sit_check_interface(tun);
 	device_check_source(tun);
 	device_check_forwarding(tun);
 	sit_check_rules(tun);
-	sit_fast_check(tun);
+	tunnel_fast_check(tun, &sit->fast, sit->on_tun ? "none" : "sit");
 	return 0;
 }
 
@@ -166,22 +145,8 @@ static void drops_add(struct tunnel_counters *out,
 			n += less(dev->rx_errors, dev->rx_frame);
 		else if (r == RELAY_BPF_DROP_ECN)
 			n += dev->rx_frame;
-		sit_add_drops(out, tunnel_nft_reason(r), n);
+		tunnel_counters_drop(out, tunnel_nft_reason(r), n);
 	}
-}
-
-/* What was told once is never taken back. */
-static void counters_keep(struct tunnel_counters *told,
-			  struct tunnel_counters *now)
-{
-	now->rx_packets = MAX(now->rx_packets, told->rx_packets);
-	now->rx_bytes = MAX(now->rx_bytes, told->rx_bytes);
-	now->tx_packets = MAX(now->tx_packets, told->tx_packets);
-	now->tx_bytes = MAX(now->tx_bytes, told->tx_bytes);
-	for (size_t i = 0; i < now->ndrops; i++)
-		now->drops[i].packets =
-			MAX(now->drops[i].packets, told->drops[i].packets);
-	*told = *now;
 }
 
 /* Statistics of all devices of this tunnel since this run of relayd. */
@@ -212,8 +177,11 @@ int sit_counters(struct tunnel *tun, struct tunnel_counters *out)
 
 	memset(out, 0, sizeof(*out));
 	if (sit->on_tun) {
-		sit_fast_counters(tun, out);
-		counters_keep(&sit->told, out);
+		tunnel_fast_counters(tun, &sit->fast, out);
+		tunnel_counters_bpf(out, &sit->slow.counters);
+		tunnel_counters_drop(out, "unreachable",
+				     sit->slow.unreachable);
+		tunnel_counters_keep(&sit->told, out);
 		return 0;
 	}
 	if (sit->ifindex)
@@ -236,13 +204,13 @@ int sit_counters(struct tunnel *tun, struct tunnel_counters *out)
 	out->tx_packets = now.tx_packets;
 	out->tx_bytes = now.tx_bytes;
 	drops_add(out, &probes, &now);
-	sit_add_drops(out, "rx-dropped", now.rx_dropped);
-	sit_add_drops(out, "tx-errors", now.tx_errors);
-	sit_add_drops(out, "tx-dropped", less(now.tx_dropped, probes.probes_out));
-	sit_add_drops(out, "tx-carrier", now.tx_carrier);
-	sit_add_drops(out, "tx-aborted", now.tx_aborted);
-	sit_add_drops(out, "collisions", now.collisions);
-	sit_fast_counters(tun, out);
-	counters_keep(&sit->told, out);
+	tunnel_counters_drop(out, "rx-dropped", now.rx_dropped);
+	tunnel_counters_drop(out, "tx-errors", now.tx_errors);
+	tunnel_counters_drop(out, "tx-dropped", less(now.tx_dropped, probes.probes_out));
+	tunnel_counters_drop(out, "tx-carrier", now.tx_carrier);
+	tunnel_counters_drop(out, "tx-aborted", now.tx_aborted);
+	tunnel_counters_drop(out, "collisions", now.collisions);
+	tunnel_fast_counters(tun, &sit->fast, out);
+	tunnel_counters_keep(&sit->told, out);
 	return ret;
 }

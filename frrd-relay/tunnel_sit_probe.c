@@ -91,7 +91,7 @@ int sit_self_test(struct tunnel *tun, enum tunnel_way way, uint32_t seq)
 			return ret;
 	}
 	/* a TUN's slow way is in user space, which is at work here */
-	st->waiting = (sit->fast ? 1U << TUNNEL_PATH_FAST : 0) |
+	st->waiting = (sit->fast.on ? 1U << TUNNEL_PATH_FAST : 0) |
 		      (sit->on_tun ? 0 : 1U << TUNNEL_PATH_STACK);
 	if (!sit->on_tun) {
 		ret = stack_ready(tun, way);
@@ -101,7 +101,7 @@ int sit_self_test(struct tunnel *tun, enum tunnel_way way, uint32_t seq)
 		if (ret < 0)
 			return ret;
 	}
-	return sit->fast ? selftest_6to4_send(tun, way, TUNNEL_PATH_FAST, seq)
+	return sit->fast.on ? selftest_6to4_send(tun, way, TUNNEL_PATH_FAST, seq)
 			 : 0;
 }
 
