@@ -285,6 +285,32 @@ def slow_6to4():
                 yield f"{way}-{reason}-with-{flag}", bytes([data[0] | flag]) + data[1:]
 
 
+# --------------------------------------------------------------------- Teredo
+
+def teredo_packet():
+    client = "2001:0:4136:e378:8000:63bf:3fff:fdd2"
+    bubble, packet = ipv6(client, "2001:db8:6::1", 59, b""), ipv6(client, "2001:db8:6::1", 17, bytes(8) + b"data")
+    # RFC 4380 section 5.1.1
+    origin = bytes.fromhex("0000FEAEFEFDFCFB")
+    auth = b"\0\1\0\0" + b"noncenon" + b"\0"
+    auth_full = b"\0\1\3\4" + b"abc" + b"1234" + b"noncenon" + b"\1"
+    # RFC 6081 sections 4.2 to 4.5
+    trailers = {"nonce": b"\1\4\xde\xad\xbe\xef", "alternate": b"\3\x08\0\0\xc0\xa8\1\0\x0f\xff",
+                "discovery": b"\4\4\0\0\0\0", "port": b"\5\2\x12\x34", "skipped": b"\x80\1x",
+                "discard": b"\x41\1x", "torn": b"\1\xff"}
+    for name, before in (("simple", b""), ("origin", origin), ("auth", auth), ("auth-full", auth_full),
+                         ("auth-origin", auth_full + origin), ("origin-auth", origin + auth)):
+        yield f"{name}-bubble", before + bubble
+        yield f"{name}-packet", before + packet
+    for name, trailer in trailers.items():
+        yield f"trailer-{name}", bubble + trailer
+    yield "trailers", packet + b"".join(trailers.values())
+    yield "promises-more", packet[:5] + b"\xff" + packet[6:]
+    yield "jumbogram", ipv6(client, "2001:db8:6::1", 0, b"")
+    yield "cut", bubble[:39]
+    yield "client-to-client", origin + ipv6(client, "2001:0:cb00:7178:3cff:efff:3fff:fdfe", 58, b"\x80" + bytes(7))
+
+
 # -------------------------------------------------------------------- journal
 
 def journal():
@@ -322,7 +348,8 @@ def bfd():
             address(family, local) + b"\0"
 
 
-SEEDS = {f.__name__: f for f in (links, routes, replies, selftest, nflog, nft, icmp_echo, icmp_error, slow_6to4, journal, bfd)}
+SEEDS = {f.__name__: f for f in (links, routes, replies, selftest, nflog, nft, icmp_echo, icmp_error, slow_6to4,
+                                 teredo_packet, journal, bfd)}
 
 
 def fill():
