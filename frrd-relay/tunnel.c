@@ -121,7 +121,10 @@ static bool status_same(const struct tunnel_status *a,
 	       strcmp(a->self_test_detail[TUNNEL_WAY_6TO4],
 		      b->self_test_detail[TUNNEL_WAY_6TO4]) == 0 &&
 	       strcmp(a->detail, b->detail) == 0 &&
-	       strcmp(a->note, b->note) == 0;
+	       strcmp(a->note, b->note) == 0 &&
+	       a->both_ways == b->both_ways &&
+	       strcmp(a->overload ? a->overload : "",
+		      b->overload ? b->overload : "") == 0;
 }
 
 static void warn_news(const struct tunnel *tun, const char *now,

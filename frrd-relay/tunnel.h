@@ -97,12 +97,21 @@ struct tunnel_status {
 	enum tunnel_check forwarding;
 	/* of each way; `off` also where `tunnel direction` leaves it out */
 	enum tunnel_check self_test[TUNNEL_WAYS];
+	/* one way that fails fails the other: both stand on the same */
+	bool both_ways;
 	char detail[TUNNEL_DETAIL_LEN];
 	/* where the probes of a failed self-test get lost */
 	char self_test_detail[TUNNEL_WAYS][TUNNEL_DETAIL_LEN];
 	/* something that works less well than configured, "" when none */
 	char note[TUNNEL_DETAIL_LEN];
+	/* Teredo: NULL, or TUNNEL_OVERLOAD_... */
+	const char *overload;
+	/* as of the last check; that they change is no news */
+	uint32_t peers, peers_trusted, peers_max;
 };
+
+#define TUNNEL_OVERLOAD_TABLE "table-full"
+#define TUNNEL_OVERLOAD_RATE  "new-peer-limit"
 
 struct tunnel_drop {
 	const char *reason;
