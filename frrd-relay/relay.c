@@ -87,6 +87,10 @@ static void config_tunnel_params(struct relay_config *cfg,
 	params->nfilters = cfg->nfilters;
 	params->uplinks = cfg->uplinks;
 	params->nuplinks = cfg->nuplinks;
+	if (cfg->mode == RELAY_MODE_TEREDO) {
+		params->udp_port = cfg->udp_port;
+		params->peers_max = cfg->peers_max;
+	}
 }
 
 /* ----------------------------------------------------------------- drain */
@@ -321,7 +325,7 @@ static void relay_free(struct relay *relay)
 
 /*
  * What a removed relay still drains ends at once when a new one needs its
- * interface name, its tunnel source or its name.
+ * interface name, its service address or its name.
  */
 static void removed_give_way(const struct relay *relay)
 {
@@ -331,7 +335,7 @@ static void removed_give_way(const struct relay *relay)
 		if (strcmp(old->cfg.name, relay->cfg.name) &&
 		    strcmp(relay_config_ifname(&old->cfg),
 			   relay_config_ifname(&relay->cfg)) &&
-		    old->cfg.source.s_addr != relay->cfg.source.s_addr)
+		    !relay_config_same_service(&old->cfg, &relay->cfg))
 			continue;
 		relay_tree_del(removed_tree, old);
 		relay_free(old);

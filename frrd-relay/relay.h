@@ -33,6 +33,8 @@
 #define RELAY_MTU_DEFAULT	 1280
 #define RELAY_DRAIN_DEFAULT_S	 5
 #define RELAY_DISTANCE_DEFAULT	 1
+#define RELAY_UDP_PORT_DEFAULT	 3545 /* Teredo; the servers have 3544 */
+#define RELAY_PEERS_DEFAULT	 65536
 
 enum relay_mode {
 	RELAY_MODE_NONE = 0,
@@ -63,6 +65,9 @@ struct relay_config {
 	char uplinks[RELAY_UPLINKS_MAX][IFNAMSIZ];
 	size_t nuplinks;
 	uint8_t ttl;
+	uint16_t udp_port;	/* Teredo */
+	uint32_t peers_max;	/* Teredo */
+	bool overload_withdraw; /* Teredo */
 	uint32_t mtu;
 	struct prefix_ipv6 addrs[RELAY_ADDRS_MAX];
 	size_t naddrs;
@@ -91,11 +96,18 @@ void relay_config_copy(struct relay_config *to,
 const char *relay_config_ifname(const struct relay_config *cfg);
 /*
  * Routes in effect: the configured ones or the mode's own (RFC 3068 section
- * 2.3, RFC 3056 section 5.2.2), less those of a direction that is off. out has
- * room for RELAY_ROUTES_MAX; returns their number.
+ * 2.3, RFC 3056 section 5.2.2, RFC 4380 section 2.6), less those of a direction
+ * that is off. out has room for RELAY_ROUTES_MAX; returns their number.
  */
 size_t relay_config_routes(const struct relay_config *cfg,
 			   struct relay_route_config *out);
+
+/*
+ * Both would take the same packets: one sit device a local address, one socket
+ * an address and UDP port. Relays of different modes may share an address.
+ */
+bool relay_config_same_service(const struct relay_config *a,
+			       const struct relay_config *b);
 
 /* Mode and tunnel source are there: it can be enabled. */
 bool relay_config_complete(const struct relay_config *cfg);

@@ -5,6 +5,8 @@
 
 #include "vty.h"
 
+#include "relay.h"
+
 void relay_cli_init(void);
 void relay_cli_track_init(void);
 void relay_cli_tunnel_init(void);
@@ -25,6 +27,13 @@ int relay_cli_apply(struct vty *vty, const char *object);
 
 /* One leaf of the relay whose node the vty is in; NULL: its default. */
 int relay_cli_set_leaf(struct vty *vty, const char *xpath, const char *value);
+/*
+ * The same, for the line of one mode: refused on a relay of another. line: its
+ * words without the value.
+ */
+int relay_cli_set_mode_leaf(struct vty *vty, enum relay_mode mode,
+			    const char *line, const char *xpath,
+			    const char *value);
 /* The same: gone. */
 int relay_cli_unset_leaf(struct vty *vty, const char *xpath);
 

@@ -148,6 +148,28 @@ int relay_cli_set_leaf(struct vty *vty, const char *xpath, const char *value)
 	return relay_cli_apply(vty, VTY_CURR_XPATH);
 }
 
+int relay_cli_set_mode_leaf(struct vty *vty, enum relay_mode mode,
+			    const char *line, const char *xpath,
+			    const char *value)
+{
+	const struct lyd_node *instance;
+	struct relay_config cfg;
+	char err[RELAY_ERR_LEN];
+
+	VTY_CHECK_XPATH;
+	/* the default is not to be told from nothing later on */
+	instance = yang_dnode_get(vty->candidate_config->dnode, VTY_CURR_XPATH);
+	if (instance) {
+		relay_nb_read_instance(instance, &cfg);
+		if (!relay_validate_line(cfg.name, cfg.mode, mode, line, err,
+					 sizeof(err))) {
+			vty_out(vty, "%% %s\n", err);
+			return CMD_WARNING_CONFIG_FAILED;
+		}
+	}
+	return relay_cli_set_leaf(vty, xpath, value);
+}
+
 int relay_cli_unset_leaf(struct vty *vty, const char *xpath)
 {
 	nb_cli_enqueue_change(vty, xpath, NB_OP_DESTROY, NULL);

@@ -59,8 +59,16 @@ static void show_dampening(struct vty *vty,
 static void show_tunnel(struct vty *vty, const struct relay_config *cfg,
 			bool defaults)
 {
-	if (cfg->mode == RELAY_MODE_6TO4)
+	switch (cfg->mode) {
+	case RELAY_MODE_NONE:
+		break;
+	case RELAY_MODE_6TO4:
 		vty_out(vty, " tunnel mode ipv6ip 6to4\n");
+		break;
+	case RELAY_MODE_TEREDO:
+		vty_out(vty, " tunnel mode teredo\n");
+		break;
+	}
 	if (cfg->ifname[0])
 		vty_out(vty, " tunnel interface %s\n", cfg->ifname);
 	if (cfg->has_source)
@@ -104,6 +112,21 @@ static void show_tunnel(struct vty *vty, const struct relay_config *cfg,
 		vty_out(vty, " tunnel ttl %u\n", cfg->ttl);
 }
 
+static void show_teredo(struct vty *vty, const struct relay_config *cfg,
+			bool defaults)
+{
+	/* a 6to4 relay would refuse them */
+	defaults = defaults && cfg->mode == RELAY_MODE_TEREDO;
+	if (cfg->udp_port != RELAY_UDP_PORT_DEFAULT || defaults)
+		vty_out(vty, " tunnel udp-port %u\n", cfg->udp_port);
+	if (cfg->peers_max != RELAY_PEERS_DEFAULT || defaults)
+		vty_out(vty, " peers maximum %u\n", cfg->peers_max);
+	if (cfg->overload_withdraw)
+		vty_out(vty, " peers overload withdraw\n");
+	else if (defaults)
+		vty_out(vty, " no peers overload withdraw\n");
+}
+
 static void show_filters(struct vty *vty, const struct relay_config *cfg,
 			 bool defaults)
 {
@@ -130,6 +153,7 @@ void relay_cli_show_instance(struct vty *vty, const struct lyd_node *dnode,
 	if (cfg.description[0])
 		vty_out(vty, " description %s\n", cfg.description);
 	show_tunnel(vty, &cfg, show_defaults);
+	show_teredo(vty, &cfg, show_defaults);
 	if (cfg.mtu != RELAY_MTU_DEFAULT || show_defaults)
 		vty_out(vty, " ipv6 mtu %u\n", cfg.mtu);
 	for (size_t i = 0; i < cfg.naddrs; i++)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* relay NAME: the lines `tunnel` and `filter`. */
+/* relay NAME: the lines `tunnel`, `peers` and `filter`. */
 #include <zebra.h>
 
 #include "command.h"
@@ -15,7 +15,8 @@
 #endif
 
 #define TUNNEL_STR "Tunnel of the relay\n"
-#define FILTER_STR "Which addresses are taken, both ways (RFC 3964)\n"
+#define PEERS_STR  "Teredo: clients that the relay exchanges packets with\n"
+#define FILTER_STR "Which addresses are taken, both ways (RFC 3964, RFC 4380)\n"
 
 DEFPY_YANG(relay_tunnel_mode, relay_tunnel_mode_cmd,
 	"tunnel mode ipv6ip 6to4",
@@ -27,13 +28,23 @@ DEFPY_YANG(relay_tunnel_mode, relay_tunnel_mode_cmd,
 	return relay_cli_set_leaf(vty, "./tunnel/mode", "6to4");
 }
 
+DEFPY_YANG(relay_tunnel_mode_teredo, relay_tunnel_mode_teredo_cmd,
+	"tunnel mode teredo",
+	TUNNEL_STR
+	"What the relay is\n"
+	"Teredo relay, IPv6 in UDP (RFC 4380)\n")
+{
+	return relay_cli_set_leaf(vty, "./tunnel/mode", "teredo");
+}
+
 DEFPY_YANG(no_relay_tunnel_mode, no_relay_tunnel_mode_cmd,
-	"no tunnel mode [ipv6ip 6to4]",
+	"no tunnel mode [<ipv6ip 6to4|teredo>]",
 	NO_STR
 	TUNNEL_STR
 	"What the relay is\n"
 	"IPv6 in IPv4, protocol 41\n"
-	"6to4 relay (RFC 3056, RFC 3068)\n")
+	"6to4 relay (RFC 3056, RFC 3068)\n"
+	"Teredo relay, IPv6 in UDP (RFC 4380)\n")
 {
 	return relay_cli_unset_leaf(vty, "./tunnel/mode");
 }
@@ -197,6 +208,68 @@ DEFPY_YANG(no_relay_tunnel_ttl, no_relay_tunnel_ttl_cmd,
 	return relay_cli_set_leaf(vty, "./tunnel/ttl", NULL);
 }
 
+/* ------------------------------------------------------------------ Teredo */
+
+DEFPY_YANG(relay_tunnel_udp_port, relay_tunnel_udp_port_cmd,
+	"tunnel udp-port (1-65535)$port",
+	TUNNEL_STR
+	"Teredo: UDP port of the relay\n"
+	"Port, default 3545\n")
+{
+	return relay_cli_set_mode_leaf(vty, RELAY_MODE_TEREDO,
+				       "tunnel udp-port", "./tunnel/udp-port",
+				       port_str);
+}
+
+DEFPY_YANG(no_relay_tunnel_udp_port, no_relay_tunnel_udp_port_cmd,
+	"no tunnel udp-port [(1-65535)]",
+	NO_STR
+	TUNNEL_STR
+	"Teredo: UDP port of the relay\n"
+	"Port, default 3545\n")
+{
+	return relay_cli_set_leaf(vty, "./tunnel/udp-port", NULL);
+}
+
+DEFPY_YANG(relay_peers_maximum, relay_peers_maximum_cmd,
+	"peers maximum (1-1048576)$max",
+	PEERS_STR
+	"Bound of the peer table\n"
+	"Peers, default 65536\n")
+{
+	return relay_cli_set_mode_leaf(vty, RELAY_MODE_TEREDO, "peers maximum",
+				       "./peers/maximum", max_str);
+}
+
+DEFPY_YANG(no_relay_peers_maximum, no_relay_peers_maximum_cmd,
+	"no peers maximum [(1-1048576)]",
+	NO_STR
+	PEERS_STR
+	"Bound of the peer table\n"
+	"Peers, default 65536\n")
+{
+	return relay_cli_set_leaf(vty, "./peers/maximum", NULL);
+}
+
+DEFPY_YANG(relay_peers_overload, relay_peers_overload_cmd,
+	"peers overload withdraw",
+	PEERS_STR
+	"When the peer table is full, or new peers come too fast\n"
+	"Withdraw all routes until it is over (RFC 4380 section 7.3.5)\n")
+{
+	return relay_cli_set_leaf(vty, "./peers/overload-withdraw", "true");
+}
+
+DEFPY_YANG(no_relay_peers_overload, no_relay_peers_overload_cmd,
+	"no peers overload [withdraw]",
+	NO_STR
+	PEERS_STR
+	"When the peer table is full, or new peers come too fast\n"
+	"Withdraw all routes until it is over (RFC 4380 section 7.3.5)\n")
+{
+	return relay_cli_set_leaf(vty, "./peers/overload-withdraw", "false");
+}
+
 /* ----------------------------------------------------------------- filters */
 
 DEFPY_YANG(relay_filter_bogons, relay_filter_bogons_cmd,
@@ -247,6 +320,7 @@ DEFPY_YANG(relay_filter_deny, relay_filter_deny_cmd,
 void relay_cli_tunnel_init(void)
 {
 	install_element(RELAY_NODE, &relay_tunnel_mode_cmd);
+	install_element(RELAY_NODE, &relay_tunnel_mode_teredo_cmd);
 	install_element(RELAY_NODE, &no_relay_tunnel_mode_cmd);
 	install_element(RELAY_NODE, &relay_tunnel_interface_cmd);
 	install_element(RELAY_NODE, &no_relay_tunnel_interface_cmd);
@@ -262,6 +336,13 @@ void relay_cli_tunnel_init(void)
 	install_element(RELAY_NODE, &no_relay_tunnel_uplink_cmd);
 	install_element(RELAY_NODE, &relay_tunnel_ttl_cmd);
 	install_element(RELAY_NODE, &no_relay_tunnel_ttl_cmd);
+
+	install_element(RELAY_NODE, &relay_tunnel_udp_port_cmd);
+	install_element(RELAY_NODE, &no_relay_tunnel_udp_port_cmd);
+	install_element(RELAY_NODE, &relay_peers_maximum_cmd);
+	install_element(RELAY_NODE, &no_relay_peers_maximum_cmd);
+	install_element(RELAY_NODE, &relay_peers_overload_cmd);
+	install_element(RELAY_NODE, &no_relay_peers_overload_cmd);
 
 	install_element(RELAY_NODE, &relay_filter_bogons_cmd);
 	install_element(RELAY_NODE, &relay_filter_permit_cmd);

@@ -10,6 +10,8 @@ void relay_config_defaults(struct relay_config *cfg)
 	cfg->direction = TUNNEL_DIR_BOTH;
 	cfg->datapath = TUNNEL_DATAPATH_AUTO;
 	cfg->ttl = RELAY_TTL_DEFAULT;
+	cfg->udp_port = RELAY_UDP_PORT_DEFAULT;
+	cfg->peers_max = RELAY_PEERS_DEFAULT;
 	cfg->mtu = RELAY_MTU_DEFAULT;
 	cfg->drain_time_s = RELAY_DRAIN_DEFAULT_S;
 	cfg->self_test = true;
@@ -43,7 +45,14 @@ static bool direction_serves(enum tunnel_direction dir, const struct prefix *p)
 	assert(!"unknown direction");
 }
 
-static const char *const mode_6to4_routes[] = {"192.88.99.0/24", "2002::/16"};
+static const struct {
+	enum relay_mode mode;
+	const char *prefix;
+} mode_routes[] = {
+	{RELAY_MODE_6TO4, "192.88.99.0/24"},
+	{RELAY_MODE_6TO4, "2002::/16"},
+	{RELAY_MODE_TEREDO, "2001::/32"},
+};
 
 size_t relay_config_routes(const struct relay_config *cfg,
 			   struct relay_route_config *out)
@@ -54,17 +63,26 @@ size_t relay_config_routes(const struct relay_config *cfg,
 	for (size_t i = 0; i < cfg->nroutes; i++)
 		if (direction_serves(cfg->direction, &cfg->routes[i].prefix))
 			out[n++] = cfg->routes[i];
-	if (cfg->nroutes || cfg->mode != RELAY_MODE_6TO4)
+	if (cfg->nroutes)
 		return n;
 
-	for (size_t i = 0; i < array_size(mode_6to4_routes); i++) {
+	for (size_t i = 0; i < array_size(mode_routes); i++) {
+		if (mode_routes[i].mode != cfg->mode)
+			continue;
 		memset(&route, 0, sizeof(route));
 		route.distance = RELAY_DISTANCE_DEFAULT;
-		str2prefix(mode_6to4_routes[i], &route.prefix);
+		str2prefix(mode_routes[i].prefix, &route.prefix);
 		if (direction_serves(cfg->direction, &route.prefix))
 			out[n++] = route;
 	}
 	return n;
+}
+
+bool relay_config_same_service(const struct relay_config *a,
+			       const struct relay_config *b)
+{
+	return a->mode == b->mode && a->source.s_addr == b->source.s_addr &&
+	       (a->mode != RELAY_MODE_TEREDO || a->udp_port == b->udp_port);
 }
 
 bool relay_config_complete(const struct relay_config *cfg)

@@ -135,6 +135,9 @@ const struct frr_yang_module_info frr_relay_info = {
 		LEAF("/instance/tunnel/datapath"),
 		LIST("/instance/tunnel/uplink"),
 		LEAF("/instance/tunnel/ttl"),
+		LEAF("/instance/tunnel/udp-port"),
+		LEAF("/instance/peers/maximum"),
+		LEAF("/instance/peers/overload-withdraw"),
 		LEAF("/instance/ipv6/mtu"),
 		{
 			.xpath = RELAY_XPATH "/instance/ipv6/address",

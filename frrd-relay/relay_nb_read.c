@@ -205,6 +205,21 @@ static void read_tunnel(const struct lyd_node *container,
 			read_uplink(child, cfg);
 		else if (is(child, "ttl"))
 			cfg->ttl = number_of(child);
+		else if (is(child, "udp-port"))
+			cfg->udp_port = number_of(child);
+	}
+}
+
+static void read_peers(const struct lyd_node *container,
+		       struct relay_config *cfg)
+{
+	const struct lyd_node *child;
+
+	LY_LIST_FOR (lyd_child(container), child) {
+		if (is(child, "maximum"))
+			cfg->peers_max = number_of(child);
+		else if (is(child, "overload-withdraw"))
+			cfg->overload_withdraw = truth_of(child);
 	}
 }
 
@@ -315,6 +330,8 @@ void relay_nb_read_instance(const struct lyd_node *dnode,
 			cfg->maintenance = truth_of(child);
 		else if (is(child, "tunnel"))
 			read_tunnel(child, cfg);
+		else if (is(child, "peers"))
+			read_peers(child, cfg);
 		else if (is(child, "ipv6"))
 			read_ipv6(child, cfg);
 		else if (is(child, "route"))

@@ -299,12 +299,56 @@ static bool validate_address(const struct relay_config *relay,
 	return true;
 }
 
-static bool validate_datapath(const struct relay_config *relay, char *err,
-			      size_t len)
+bool relay_validate_line(const char *name, enum relay_mode mode,
+			 enum relay_mode needed, const char *line, char *err,
+			 size_t len)
 {
-	if (relay->mode == RELAY_MODE_6TO4 &&
-	    relay->datapath == TUNNEL_DATAPATH_USERSPACE)
-		return refuse(err, len, "tunnel datapath userspace is Teredo's");
+	if (mode == RELAY_MODE_NONE || mode == needed)
+		return true;
+	return refuse(err, len, "%s is for tunnel mode %s, relay %s is %s",
+		      line, relay_mode_str(needed), name, relay_mode_str(mode));
+}
+
+/* What differs from the default and has no meaning in the relay's mode. */
+static bool validate_mode(const struct relay_config *relay, char *err,
+			  size_t len)
+{
+	const struct {
+		bool there;
+		enum relay_mode mode;
+		const char *line;
+	} lines[] = {
+		{relay->has_transmit_source, RELAY_MODE_6TO4,
+		 "tunnel transmit-source"},
+		{relay->datapath == TUNNEL_DATAPATH_SIT, RELAY_MODE_6TO4,
+		 "tunnel datapath sit"},
+		{relay->datapath == TUNNEL_DATAPATH_USERSPACE,
+		 RELAY_MODE_TEREDO, "tunnel datapath userspace"},
+		{relay->udp_port != RELAY_UDP_PORT_DEFAULT, RELAY_MODE_TEREDO,
+		 "tunnel udp-port"},
+		{relay->peers_max != RELAY_PEERS_DEFAULT, RELAY_MODE_TEREDO,
+		 "peers maximum"},
+		{relay->overload_withdraw, RELAY_MODE_TEREDO,
+		 "peers overload withdraw"},
+	};
+
+	for (size_t i = 0; i < array_size(lines); i++)
+		if (lines[i].there &&
+		    !relay_validate_line(relay->name, relay->mode,
+					 lines[i].mode, lines[i].line, err,
+					 len))
+			return false;
+	/* RFC 4380 section 5.1.2 */
+	if (relay->mode == RELAY_MODE_TEREDO && relay->mtu != RELAY_MTU_DEFAULT)
+		return refuse(err, len,
+			      "ipv6 mtu %u is not Teredo's, which is %u",
+			      relay->mtu, RELAY_MTU_DEFAULT);
+	return true;
+}
+
+static bool validate_uplinks(const struct relay_config *relay, char *err,
+			     size_t len)
+{
 	if (relay->too_many_uplinks)
 		return refuse(err, len, "a relay has %d tunnel uplinks at most",
 			      RELAY_UPLINKS_MAX);
@@ -364,7 +408,9 @@ static bool validate_alone(const struct relay_config *relay,
 		return false;
 	if (!relay_dampening_valid(&relay->dampening, err, len))
 		return false;
-	if (!validate_datapath(relay, err, len))
+	if (!validate_mode(relay, err, len))
+		return false;
+	if (!validate_uplinks(relay, err, len))
 		return false;
 	if (!validate_filters(relay, err, len))
 		return false;
@@ -400,11 +446,16 @@ static bool validate_pair(const struct relay_config *relay,
 		return refuse(err, len,
 			      "tunnel interface %s is used by relay %s",
 			      relay_config_ifname(relay), other->name);
-	/* the kernel has one sit device for one local address */
 	if (relay->enabled && other->enabled && relay->has_source &&
-	    other->has_source && relay->source.s_addr == other->source.s_addr)
+	    other->has_source && relay_config_same_service(relay, other)) {
+		if (relay->mode == RELAY_MODE_TEREDO)
+			return refuse(err, len,
+				      "tunnel source %pI4 with udp-port %u is used by relay %s",
+				      &relay->source, relay->udp_port,
+				      other->name);
 		return refuse(err, len, "tunnel source %pI4 is used by relay %s",
 			      &relay->source, other->name);
+	}
 
 	na = routes_claimed(relay, a);
 	nb = na ? routes_claimed(other, b) : 0;

@@ -40,6 +40,14 @@ bool relay_validate_bfd_pair(const struct track_config *trk,
 			     const struct track_config *other, char *err,
 			     size_t len);
 
+/*
+ * A line of one mode on a relay of another: refused, also where it says the
+ * default. line: its first words. A relay without a mode may have both.
+ */
+bool relay_validate_line(const char *name, enum relay_mode mode,
+			 enum relay_mode needed, const char *line, char *err,
+			 size_t len);
+
 /* One relay by itself, and against the others (`others` may contain it). */
 bool relay_validate_relay(const struct relay_config *relay,
 			  const struct relay_config *others, size_t nothers,

@@ -39,6 +39,7 @@ exit
 """
 
 MODE = "tunnel mode ipv6ip 6to4"
+TEREDO = "tunnel mode teredo"
 
 # (lines, what the one line must say); the last line is the one refused
 REFUSED = [
@@ -150,14 +151,36 @@ REFUSED = [
     # removal of what an enabled relay needs
     (["relay a", "no shutdown", "no tunnel source"], r"source"),
     (["relay a", "no shutdown", "no tunnel mode"], r"mode"),
-    # what another issue brings is not in the grammar
-    (["relay a", "tunnel mode teredo"], None),
-    (["relay a", "tunnel udp-port 3545"], None),
-    (["relay a", "peers maximum 10"], None),
-    (["relay a", "peers overload withdraw"], None),
-    # a datapath of the other mode
-    (["relay a", "tunnel datapath userspace"], r"Teredo's"),
-    (["relay c", "tunnel datapath userspace", MODE], r"Teredo's"),
+    # Teredo's lines on a 6to4 relay, the defaults too
+    (["relay a", "tunnel udp-port 3545"], r"tunnel udp-port.*relay a is 6to4"),
+    (["relay a", "tunnel udp-port 3546"], r"tunnel udp-port.*relay a is 6to4"),
+    (["relay a", "peers maximum 65536"], r"peers maximum.*relay a is 6to4"),
+    (["relay a", "peers maximum 10"], r"peers maximum.*relay a is 6to4"),
+    (["relay a", "peers overload withdraw"], r"peers overload withdraw.*relay a is 6to4"),
+    (["relay a", "tunnel datapath userspace"], r"tunnel datapath userspace.*relay a is 6to4"),
+    # 6to4's lines on a Teredo relay
+    (["relay c", TEREDO, "tunnel transmit-source 192.0.2.1"], r"tunnel transmit-source.*relay c is teredo"),
+    (["relay c", TEREDO, "tunnel datapath sit"], r"tunnel datapath sit.*relay c is teredo"),
+    (["relay c", TEREDO, "ipv6 mtu 1400"], r"ipv6 mtu 1400.*1280"),
+    # lines that were there before the mode
+    (["relay c", "tunnel datapath userspace", MODE], r"tunnel datapath userspace.*relay c is 6to4"),
+    (["relay c", "tunnel udp-port 40000", MODE], r"tunnel udp-port.*relay c is 6to4"),
+    (["relay c", "peers maximum 1", MODE], r"peers maximum.*relay c is 6to4"),
+    (["relay c", "peers overload withdraw", MODE], r"peers overload withdraw.*relay c is 6to4"),
+    (["relay c", "tunnel transmit-source 192.0.2.1", TEREDO], r"tunnel transmit-source.*relay c is teredo"),
+    (["relay c", "tunnel datapath sit", TEREDO], r"tunnel datapath sit.*relay c is teredo"),
+    (["relay c", "ipv6 mtu 1480", TEREDO], r"ipv6 mtu 1480.*1280"),
+    # and the mode that changes
+    (["relay c", TEREDO, "peers maximum 10", MODE], r"peers maximum.*relay c is 6to4"),
+    (["relay c", MODE, "ipv6 mtu 1480", TEREDO], r"ipv6 mtu 1480.*1280"),
+    (["relay c", TEREDO, "ipv6 address 2001::1/32"], r"2001::/32"),
+    (["relay c", TEREDO, "no shutdown"], r"source"),
+    (["relay c", TEREDO, "tunnel udp-port 0"], None),
+    (["relay c", TEREDO, "tunnel udp-port 65536"], None),
+    (["relay c", TEREDO, "peers maximum 0"], None),
+    (["relay c", TEREDO, "peers maximum 1048577"], None),
+    (["relay c", TEREDO, "peers overload"], None),
+    (["relay c", TEREDO, "peers"], None),
     (["relay a", "tunnel datapath tun"], None),
     # uplinks
     (["relay a", "tunnel uplink tun-a"], r"tun-a.*own"),
@@ -239,6 +262,44 @@ def test_two_enabled_relays_on_one_source(loaded):
                      "relay a", "no shutdown")
     line = the_line(loaded.vtysh_configure("relay b", "no shutdown"))
     assert re.search(r"192\.88\.99\.1.*\ba\b", line)
+
+
+def test_two_enabled_relays_on_one_udp_port(loaded):
+    """A Teredo relay has a port of an address; a 6to4 relay may have the same address."""
+    loaded.configure("relay b", TEREDO, "tunnel source 192.88.99.1", "no shutdown", "exit",
+                     "relay a", "no shutdown", "exit",
+                     "relay c", TEREDO, "tunnel source 192.88.99.1", "route 2001:db8:70::/48")
+    line = the_line(loaded.vtysh_configure("relay c", "no shutdown"))
+    assert re.search(r"192\.88\.99\.1.*3545.*\bb\b", line)
+    assert loaded.configure("relay c", "tunnel udp-port 3546", "no shutdown") == ""
+    line = the_line(loaded.vtysh_configure("relay c", "no tunnel udp-port"))
+    assert re.search(r"192\.88\.99\.1.*3545.*\bb\b", line)
+
+
+def test_the_no_forms_of_teredo(loaded):
+    """Each line has one; on a relay of another mode they take nothing away."""
+    loaded.configure("relay c", TEREDO)
+    bare = loaded.running()
+    loaded.configure("relay c", "tunnel udp-port 4000", "peers maximum 17", "peers overload withdraw",
+                     "tunnel datapath userspace")
+    at = loaded.running().index("relay c")
+    assert loaded.running()[at:at + 7] == [
+        "relay c", " tunnel mode teredo", " tunnel datapath userspace", " tunnel udp-port 4000", " peers maximum 17",
+        " peers overload withdraw", "exit"]
+    for value in ("", " 4000"):
+        assert loaded.configure("relay c", f"no tunnel udp-port{value}") == ""
+    for value in ("", " 17"):
+        assert loaded.configure("relay c", f"no peers maximum{value}") == ""
+    for value in ("", " withdraw"):
+        assert loaded.configure("relay c", f"no peers overload{value}") == ""
+    assert loaded.configure("relay c", "no tunnel datapath") == ""
+    assert loaded.running() == bare
+    assert loaded.configure("relay c", "no tunnel mode teredo", MODE, "no tunnel udp-port", "no peers maximum",
+                            "no peers overload", "ipv6 mtu 1480") == ""
+    assert " tunnel mode ipv6ip 6to4" in loaded.running()[at:]
+    # the defaults may be said; they are not shown
+    loaded.configure("relay c", "no ipv6 mtu", TEREDO, "tunnel udp-port 3545", "peers maximum 65536", "ipv6 mtu 1280")
+    assert loaded.running() == bare
 
 
 def test_default_routes_of_two_relays_overlap(loaded):
