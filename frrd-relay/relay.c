@@ -160,6 +160,7 @@ static void gather_facts(struct relay *relay, struct relay_facts *facts)
 		facts->track_state = trk ? trk->state : TRACK_STATE_DOWN;
 		facts->track_detail = trk ? trk->detail : "missing";
 	}
+	facts->overload_withdraws = relay->cfg.overload_withdraw;
 	facts->delay_passed = relay->delay_passed;
 	facts->configuring = relay->configuring;
 	facts->suppressed = relay_suppress_relay(relay);
@@ -261,11 +262,31 @@ static void delay_ways(struct relay *relay)
 	}
 }
 
+/* Withdrawn for it or not, it is news. */
+static void log_overload(struct relay *relay)
+{
+	const char *overload = relay->tun ? relay->tun->status.overload : NULL;
+	char words[TUNNEL_DETAIL_LEN];
+
+	if (!strcmp(overload ? overload : "",
+		    relay->overload ? relay->overload : ""))
+		return;
+	if (overload)
+		zlog_warn("relay %s: %s", relay->cfg.name,
+			  relay_health_overload(&relay->tun->status, words,
+						sizeof(words)));
+	else if (relay->tun)
+		zlog_notice("relay %s: new peers are taken again",
+			    relay->cfg.name);
+	relay->overload = overload;
+}
+
 static void evaluate(struct relay *relay)
 {
 	struct relay_verdict verdict;
 	struct relay_facts facts;
 
+	log_overload(relay);
 	gather_facts(relay, &facts);
 	relay_health_decide(&facts, &verdict);
 	DEBUGD(&relay_dbg_events, "relay %s: verdict %s, %s %s",

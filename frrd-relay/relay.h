@@ -152,6 +152,7 @@ struct relay {
 	bool resumed;
 
 	struct tunnel *tun; /* NULL while there is none */
+	const char *overload; /* of its peer table, as logged last; or NULL */
 	struct relay_route routes[RELAY_ROUTES_MAX];
 	size_t nroutes;
 
@@ -231,7 +232,10 @@ enum tunnel_check relay_check_way(const struct relay *relay,
 				  enum tunnel_way way);
 /* The way through the relay of what a route to that prefix attracts. */
 enum tunnel_way relay_route_way(const struct prefix *p);
-const char *relay_note(const struct relay *relay);
+/* What works less well than configured, and is not in `detail`; "" when
+ * nothing. Returns buf. */
+#define RELAY_NOTE_LEN (2 * TUNNEL_DETAIL_LEN)
+const char *relay_note(const struct relay *relay, char *buf, size_t len);
 /* What holds a route back, or keeps it from being installed; or NULL. */
 const char *relay_route_note(const struct relay_route *route);
 /* Whether the relay or one of its routes has that object. */

@@ -15,6 +15,7 @@ struct debug relay_dbg_events = {0, "Relay events"};
 struct debug relay_dbg_track = {0, "Relay tracked objects"};
 struct debug relay_dbg_zebra = {0, "Relay zebra session"};
 struct debug relay_dbg_tunnel = {0, "Relay tunnels"};
+struct debug relay_dbg_teredo = {0, "Relay Teredo"};
 struct debug relay_dbg_northbound = {0, "Relay northbound"};
 
 static const struct {
@@ -25,6 +26,7 @@ static const struct {
 	{"track", &relay_dbg_track},
 	{"zebra", &relay_dbg_zebra},
 	{"tunnel", &relay_dbg_tunnel},
+	{"teredo", &relay_dbg_teredo},
 	{"northbound", &relay_dbg_northbound},
 };
 /* clang-format on */
@@ -56,7 +58,7 @@ static int config_write(struct vty *vty)
 }
 
 DEFPY(debug_relay, debug_relay_cmd,
-	"[no] debug relay <events|track|zebra|tunnel|northbound>$what",
+	"[no] debug relay <events|track|zebra|tunnel|teredo|northbound>$what",
 	NO_STR
 	DEBUG_STR
 	"Relays\n"
@@ -64,6 +66,7 @@ DEFPY(debug_relay, debug_relay_cmd,
 	"Tracked objects\n"
 	"Routes and the session with zebra\n"
 	"Interfaces, addresses, sysctls and the self-test\n"
+	"Teredo peers, bubbles and what is refused\n"
 	"Configuration edits\n")
 {
 	uint32_t mode = DEBUG_NODE2MODE(vty->node);

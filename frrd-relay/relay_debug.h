@@ -9,6 +9,7 @@ extern struct debug relay_dbg_events;
 extern struct debug relay_dbg_track;
 extern struct debug relay_dbg_zebra;
 extern struct debug relay_dbg_tunnel;
+extern struct debug relay_dbg_teredo;
 extern struct debug relay_dbg_northbound;
 
 void relay_debug_init(void);

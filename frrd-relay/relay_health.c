@@ -62,14 +62,15 @@ static bool check_fails(struct relay_verdict *verdict, enum tunnel_check check,
 	assert(!"unknown check result");
 }
 
-/* A way that is proven carries the relay; the other's routes are held back. */
+/* A way that is proven carries the relay, and the other's routes are held back,
+ * unless both stand on the same. */
 static bool self_test_fails(const struct tunnel_status *tun,
 			    struct relay_verdict *verdict)
 {
 	enum tunnel_check all = relay_health_self_test(tun);
 
 	for (enum tunnel_way way = 0; way < TUNNEL_WAYS; way++)
-		if (tun->self_test[way] == TUNNEL_CHECK_OK)
+		if (!tun->both_ways && tun->self_test[way] == TUNNEL_CHECK_OK)
 			return false;
 	return check_fails(verdict, all, RELAY_REASON_SELF_TEST_FAILED,
 			   failed_way_detail(tun),
@@ -105,6 +106,32 @@ static bool tunnel_fails(const struct tunnel_status *tun, bool exists,
 			   RELAY_REASON_FORWARDING_OFF, tun->detail,
 			   "forwarding is being checked") ||
 	       self_test_fails(tun, verdict);
+}
+
+const char *relay_health_overload(const struct tunnel_status *tun, char *buf,
+				  size_t len)
+{
+	if (!tun->overload)
+		buf[0] = '\0';
+	else if (!strcmp(tun->overload, TUNNEL_OVERLOAD_TABLE))
+		snprintf(buf, len, "peer table is full (%u peers)",
+			 tun->peers_max);
+	else
+		strlcpy(buf, "new peers come faster than the limit", len);
+	return buf;
+}
+
+/* RFC 4380 section 7.3.5: "the traffic will be picked up by the next relay" */
+static bool overload_fails(const struct relay_facts *facts,
+			   struct relay_verdict *verdict)
+{
+	char detail[RELAY_DETAIL_LEN];
+
+	if (!facts->overload_withdraws || !facts->tun->overload)
+		return false;
+	decide(verdict, RELAY_OPER_DOWN, RELAY_REASON_DATAPATH_ERROR,
+	       relay_health_overload(facts->tun, detail, sizeof(detail)));
+	return true;
 }
 
 static bool track_fails(const struct relay_facts *facts,
@@ -154,6 +181,7 @@ void relay_health_decide(const struct relay_facts *facts,
 		return;
 	}
 	if (tunnel_fails(facts->tun, facts->exists, verdict) ||
+	    overload_fails(facts, verdict) ||
 	    track_fails(facts, verdict))
 		return;
 	if (!facts->zebra) {

@@ -54,6 +54,7 @@ struct relay_facts {
 	const char *track_detail; /* may be NULL */
 	bool suppressed;	  /* by dampening */
 	uint32_t penalty, reuse_s; /* of the suppression */
+	bool overload_withdraws;   /* `peers overload withdraw` */
 	bool delay_passed;	  /* healthy for `delay up` */
 	bool configuring; /* the operator is changing the relay */
 };
@@ -79,6 +80,11 @@ bool relay_health_is_flap(const struct relay_facts *facts,
 
 /* Of both ways together: failed where one has. */
 enum tunnel_check relay_health_self_test(const struct tunnel_status *tun);
+
+/* That a Teredo relay can't take more peers, in words; "" when it can. Returns
+ * buf. */
+const char *relay_health_overload(const struct tunnel_status *tun, char *buf,
+				  size_t len);
 
 #define RELAY_TIME_LEN sizeof("2026-11-20T10:00:00Z")
 /* RFC 3339, UTC, whole seconds; returns buf (RELAY_TIME_LEN octets). */

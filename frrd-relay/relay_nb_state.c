@@ -162,6 +162,7 @@ struct yang_data *relay_nb_instance_state(struct nb_cb_get_elem_args *args)
 {
 	const struct relay *relay = args->list_entry;
 	const char *xpath = args->xpath, *leaf = leaf_of(xpath);
+	char note[RELAY_NOTE_LEN];
 
 	if (strstr(xpath, "/checks/"))
 		return check_state(relay, xpath, leaf);
@@ -173,7 +174,8 @@ struct yang_data *relay_nb_instance_state(struct nb_cb_get_elem_args *args)
 	if (!strcmp(leaf, "detail"))
 		return string_or_none(xpath, relay->detail);
 	if (!strcmp(leaf, "note"))
-		return string_or_none(xpath, relay_note(relay));
+		return string_or_none(
+			xpath, relay_note(relay, note, sizeof(note)));
 	if (!strcmp(leaf, "since"))
 		return time_state(xpath, relay->since);
 	if (!strcmp(leaf, "transitions"))

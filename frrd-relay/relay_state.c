@@ -121,9 +121,21 @@ enum tunnel_check relay_check_self_test(const struct relay *relay)
 	return relay->cfg.self_test ? TUNNEL_CHECK_PENDING : TUNNEL_CHECK_OFF;
 }
 
-const char *relay_note(const struct relay *relay)
+const char *relay_note(const struct relay *relay, char *buf, size_t len)
 {
-	return relay->tun ? relay->tun->status.note : "";
+	char overload[TUNNEL_DETAIL_LEN];
+
+	buf[0] = '\0';
+	if (!relay->tun)
+		return buf;
+	strlcpy(buf, relay->tun->status.note, len);
+	relay_health_overload(&relay->tun->status, overload, sizeof(overload));
+	if (overload[0] && strcmp(overload, relay->detail)) {
+		if (buf[0])
+			strlcat(buf, "; ", len);
+		strlcat(buf, overload, len);
+	}
+	return buf;
 }
 
 bool relay_uses_track(const struct relay *relay, uint16_t id)

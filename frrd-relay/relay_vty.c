@@ -190,6 +190,7 @@ static void show_relay_json(struct vty *vty, struct relay *relay,
 	const struct in_addr *transmit = cfg->has_transmit_source
 						 ? &cfg->transmit_source
 						 : &cfg->source;
+	char note[RELAY_NOTE_LEN];
 
 	if (cfg->description[0])
 		json_object_string_add(json, "description", cfg->description);
@@ -215,8 +216,8 @@ static void show_relay_json(struct vty *vty, struct relay *relay,
 	json_object_string_add(json, "datapath", relay_datapath_str(relay));
 	json_object_int_add(json, "ttl", cfg->ttl);
 	json_object_int_add(json, "mtu", cfg->mtu);
-	if (relay_note(relay)[0])
-		json_object_string_add(json, "note", relay_note(relay));
+	if (relay_note(relay, note, sizeof(note))[0])
+		json_object_string_add(json, "note", note);
 	if (cfg->dampening.enabled)
 		json_object_object_add(
 			json, "dampening",
@@ -315,7 +316,7 @@ static void show_relay_full(struct vty *vty, struct relay *relay,
 			    json_object *all)
 {
 	const struct relay_config *cfg = &relay->cfg;
-	char since[32], at[RELAY_TIME_LEN];
+	char since[32], at[RELAY_TIME_LEN], note[RELAY_NOTE_LEN];
 
 	vty_out(vty, "Relay %s is %s, %s%s%s\n", cfg->name,
 		relay_oper_str(relay->oper), relay_reason_str(relay->reason),
@@ -364,8 +365,8 @@ static void show_relay_full(struct vty *vty, struct relay *relay,
 			relay->t_delay ? ", running" : "");
 	show_relay_dampening(vty, relay);
 	show_relay_routes(vty, relay);
-	if (relay_note(relay)[0])
-		vty_out(vty, "  Note: %s\n", relay_note(relay));
+	if (relay_note(relay, note, sizeof(note))[0])
+		vty_out(vty, "  Note: %s\n", note);
 }
 
 /*

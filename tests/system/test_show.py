@@ -210,7 +210,7 @@ def test_history_is_bounded(rl):
 
 def test_debug(rl):
     """Each flag, its no, show debugging, and the running configuration."""
-    for flag in ("events", "track", "zebra", "tunnel", "northbound"):
+    for flag in ("events", "track", "zebra", "tunnel", "teredo", "northbound"):
         assert rl.vtysh(f"debug relay {flag}") == ""
         assert flag in rl.vtysh("show debugging relay").lower()
         assert flag in rl.vtysh("show debugging").lower()

@@ -88,6 +88,23 @@ CHANGE(receive_only, ways(tun, OK, OFF);)
 CHANGE(receive_only_lost, ways(tun, FAILED, OFF);)
 CHANGE(transmit_only_lost, ways(tun, OFF, FAILED);)
 CHANGE(transmit_only_pending, ways(tun, OFF, PENDING);)
+CHANGE(both_and_one_lost, tun->both_ways = true; ways(tun, OK, FAILED);)
+CHANGE(both_and_one_pending, tun->both_ways = true; ways(tun, PENDING, OK);)
+CHANGE(both_and_one_off, tun->both_ways = true; ways(tun, OFF, OK);)
+CHANGE(both_ok, tun->both_ways = true;)
+CHANGE(table_full, tun->overload = TUNNEL_OVERLOAD_TABLE;
+       tun->peers_max = tun->peers = 65536;)
+CHANGE(table_full_withdraws, table_full(facts, tun);
+       facts->overload_withdraws = true;)
+CHANGE(rate_withdraws, tun->overload = TUNNEL_OVERLOAD_RATE;
+       tun->peers_max = 65536; facts->overload_withdraws = true;)
+CHANGE(no_overload, facts->overload_withdraws = true;)
+CHANGE(overload_and_maintained, table_full_withdraws(facts, tun);
+       facts->maintenance = true;)
+CHANGE(overload_and_broken, table_full_withdraws(facts, tun);
+       tun->source = FAILED;)
+CHANGE(overload_and_track, table_full_withdraws(facts, tun);
+       facts->track = 10; facts->track_state = TRACK_STATE_DOWN;)
 CHANGE(first_of_two, tun->source = FAILED; ways(tun, FAILED, FAILED);)
 CHANGE(trk_up, facts->track = 10; facts->track_state = TRACK_STATE_UP;)
 CHANGE(trk_down, facts->track = 10; facts->track_state = TRACK_STATE_DOWN;
@@ -159,6 +176,30 @@ static const struct change changes[] = {
 	 RELAY_REASON_OK, "", true},
 	{"one way lost, one not known yet", lost_and_pending, RELAY_OPER_DOWN,
 	 RELAY_REASON_SELF_TEST_FAILED, "way in"},
+	{"both ways needed, one lost", both_and_one_lost, RELAY_OPER_DOWN,
+	 RELAY_REASON_SELF_TEST_FAILED, "way out"},
+	{"both ways needed, one not known yet", both_and_one_pending,
+	 RELAY_OPER_INIT, RELAY_REASON_SELF_TEST_FAILED,
+	 "waiting for the first self-test"},
+	{"both ways needed, one left out", both_and_one_off, RELAY_OPER_UP,
+	 RELAY_REASON_OK, "", true},
+	{"both ways needed and there", both_ok, RELAY_OPER_UP, RELAY_REASON_OK,
+	 "", true},
+	{"peer table full", table_full, RELAY_OPER_UP, RELAY_REASON_OK, "",
+	 true},
+	{"peer table full, withdraws", table_full_withdraws, RELAY_OPER_DOWN,
+	 RELAY_REASON_DATAPATH_ERROR, "peer table is full (65536 peers)"},
+	{"too many new peers, withdraws", rate_withdraws, RELAY_OPER_DOWN,
+	 RELAY_REASON_DATAPATH_ERROR,
+	 "new peers come faster than the limit"},
+	{"no overload", no_overload, RELAY_OPER_UP, RELAY_REASON_OK, "", true},
+	{"maintenance hides an overload", overload_and_maintained,
+	 RELAY_OPER_MAINTENANCE, RELAY_REASON_MAINTENANCE, ""},
+	{"a fault goes before an overload", overload_and_broken,
+	 RELAY_OPER_DOWN, RELAY_REASON_SOURCE_MISSING, "cause"},
+	{"an overload goes before what is outside", overload_and_track,
+	 RELAY_OPER_DOWN, RELAY_REASON_DATAPATH_ERROR,
+	 "peer table is full (65536 peers)"},
 	{"receive only", receive_only, RELAY_OPER_UP, RELAY_REASON_OK, "",
 	 true},
 	{"receive only, lost", receive_only_lost, RELAY_OPER_DOWN,
@@ -238,6 +279,9 @@ static void test_flaps(void **state)
 		{"forwarding off", no_forwarding, true},
 		{"self-test lost", self_test_lost, true},
 		{"self-test awaited", self_test_pending, true},
+		{"self-test of one of both ways lost", both_and_one_lost, true},
+		{"peer table full, withdraws", table_full_withdraws, true},
+		{"peer table full", table_full, false},
 		{"track down", trk_down, true},
 		{"suppressed and down", suppressed_and_down, true},
 		/* somebody's word */
