@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * 6to4 in XDP: what sixtofour.bpf.c does, before there is a skb. Part of the
+ * 6to4 in XDP: what sixtofour_tc.h does, before there is a skb. Part of the
  * same object, so that maps, flows and counters are the same.
  *
  *   uplink_xdp         as uplink_ingress, on an uplink in native mode

@@ -271,11 +271,11 @@ static int load(void)
 	CPU_SET(sched_getcpu(), &one);
 	if (sched_setaffinity(0, sizeof(one), &one) < 0)
 		return -1;
-	lab.skel = sixtofour_bpf__open();
+	lab.skel = relay_bpf__open();
 	if (!lab.skel)
 		return -1;
 	memcpy((void *)&lab.skel->rodata->probe_nonce, LAB_NONCE, 8);
-	if (sixtofour_bpf__load(lab.skel))
+	if (relay_bpf__load(lab.skel))
 		return -1;
 	/* tests change what the answers depend on */
 	lab.skel->data->flow_lifetime_ns = 0;
@@ -338,6 +338,6 @@ int lab_open_xdp(void)
 
 void lab_close(void)
 {
-	sixtofour_bpf__destroy(lab.skel);
+	relay_bpf__destroy(lab.skel);
 	lab.skel = NULL;
 }

@@ -23,7 +23,7 @@
 #include <cmocka.h>
 
 #include "bpf/relay_bpf.h"
-#include "bpf/sixtofour.skel.h"
+#include "bpf/relay.skel.h"
 
 #define ETH 14
 #define V4 20
@@ -41,7 +41,7 @@
 #define LAB_UPLINK_MAC "\x02\0\0\0\0\x01"
 
 struct lab {
-	struct sixtofour_bpf *skel;
+	struct relay_bpf *skel;
 	unsigned int uplink, uplink2, relay_ifindex;
 	struct relay_bpf_relay relay; /* as in the map */
 };

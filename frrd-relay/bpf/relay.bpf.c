@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * 6to4 in tc: a packet is taken where it comes in, checked, given its new
+ * header and sent out by the interface that the kernel's own FIB names.
+ *
+ *   uplink_ingress     IPv4 protocol 41 to a relay: decapsulated (4to6);
+ *                      IPv6 that the FIB would give to a relay: encapsulated
+ *   uplink_ingress_l3  the same, on a device without a link-layer header
+ *   relay_egress       IPv6 that reached a relay's interface through the stack:
+ *                      encapsulated
+ *
+ * What is rare or hard goes on up the stack, which does it right: fragments,
+ * options, the last hop, packets too big, anything for the host itself. In
+ * doubt a packet goes up, never out; and it goes up as it came, since nothing
+ * is written to it before it is sure to go out.
+ *
+ * Up is TC_ACT_UNSPEC: the operator's own filters behind these still run.
+ */
+#include <stdbool.h>
+
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <linux/in.h>
+#include <linux/pkt_cls.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "relay_bpf.h"
+#include "relay_check.h"
+#include "relay_flow.h"
+#include "relay_header.h"
+#include "relay_maps.h"
+#include "relay_pass.h"
+#include "sixtofour_tc.h"
+
+#define LOOPBACK_IFINDEX 1
+
+/* IPv6: to the relay that the FIB gives it to, if any. l2: octets before the
+ * IPv6 header. */
+static __always_inline int uplink_ipv6(struct __sk_buff *skb, __u32 l2,
+				       struct pass *pass)
+{
+	const struct relay_bpf_relay *relay;
+	const struct ipv6hdr *ip6;
+	const void *data, *end;
+
+	if (!pull(skb, l2 + IP6_LEN))
+		return TC_ACT_UNSPEC;
+	data = (const void *)(long)skb->data;
+	end = (const void *)(long)skb->data_end;
+	ip6 = data + l2;
+	if ((const void *)(ip6 + 1) > end ||
+	    !relay_is_6to4(ip6_destination(ip6)))
+		return TC_ACT_UNSPEC;
+	if (flow_known(skb, pass, ip6, NULL)) {
+		relay = relay_at(&pass->check.place);
+	} else {
+		fib_ask6(&pass->fib, skb->ifindex, ip6, 1);
+		/* the FIB refuses sources that the checks have to see and
+		 * count */
+		if (ip6_is_for_stack(ip6))
+			__builtin_memset(pass->fib.ipv6_src, 0, 16);
+		if (!fib_found(bpf_fib_lookup(skb, &pass->fib,
+					      sizeof(pass->fib), 0)))
+			return TC_ACT_UNSPEC;
+		relay = relay_find(
+			bpf_map_lookup_elem(&by_ifindex, &pass->fib.ifindex),
+			&pass->check);
+	}
+	if (!relay)
+		return TC_ACT_UNSPEC;
+	return encapsulate(skb, l2, relay, pass, false);
+}
+
+static __always_inline int ingress(struct __sk_buff *skb, __u32 l2)
+{
+	struct pass pass;
+
+	pass_init(&pass, l2);
+	/* another host's; or the VLAN device's, which sees it untagged */
+	if (skb->pkt_type != PACKET_HOST || skb->vlan_present)
+		return TC_ACT_UNSPEC;
+	switch (skb->protocol) {
+	case bpf_htons(ETH_P_IP):
+		pass.way = RELAY_BPF_WAY_4TO6;
+		break;
+	case bpf_htons(ETH_P_IPV6):
+		pass.way = RELAY_BPF_WAY_6TO4;
+		break;
+	default:
+		return TC_ACT_UNSPEC;
+	}
+	/* of what this host sends itself, the probes alone */
+	if (skb->ifindex == LOOPBACK_IFINDEX) {
+		if (!is_probe(skb,
+			      pass.way == RELAY_BPF_WAY_4TO6 ? l2 + IP4_LEN
+							     : l2,
+			      probe_nonce))
+			return TC_ACT_UNSPEC;
+		pass.probe = pass.check.unfiltered = true;
+	}
+	return pass.way == RELAY_BPF_WAY_4TO6 ? decapsulate(skb, l2, &pass)
+					      : uplink_ipv6(skb, l2, &pass);
+}
+
+SEC("tc")
+int uplink_ingress(struct __sk_buff *skb)
+{
+	return ingress(skb, ETH_HLEN);
+}
+
+SEC("tc")
+int uplink_ingress_l3(struct __sk_buff *skb)
+{
+	return ingress(skb, 0);
+}
+
+SEC("tc")
+int relay_egress(struct __sk_buff *skb)
+{
+	struct pass pass;
+	const struct relay_bpf_relay *relay;
+	const struct ipv6hdr *ip6;
+	const void *data, *end;
+	__u32 ifindex = skb->ifindex;
+
+	pass_init(&pass, 0);
+	pass.way = RELAY_BPF_WAY_6TO4;
+	if (skb->protocol != bpf_htons(ETH_P_IPV6) || !pull(skb, IP6_LEN))
+		return TC_ACT_UNSPEC;
+	data = (const void *)(long)skb->data;
+	end = (const void *)(long)skb->data_end;
+	ip6 = data;
+	if ((const void *)(ip6 + 1) > end ||
+	    !relay_is_6to4(ip6_destination(ip6)))
+		return TC_ACT_UNSPEC;
+	if (ip6->nexthdr == IPPROTO_ICMPV6 && is_probe(skb, 0, stack_nonce))
+		return TC_ACT_UNSPEC;
+	relay = relay_find(bpf_map_lookup_elem(&by_ifindex, &ifindex),
+			   &pass.check);
+	return relay ? encapsulate(skb, 0, relay, &pass, true) : TC_ACT_UNSPEC;
+}
+
+/* of the same object: the skeleton, the maps and the counters are the same */
+#include "sixtofour_xdp.h"
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <zebra.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "relay_memory.h"
+#include "tunnel_bpf_place.h"
+#include "bpf/relay.skel.h"
+
+DEFINE_MTYPE_STATIC(RELAYD, BPF_PLACE, "Relay eBPF instance");
+DEFINE_MTYPE_STATIC(RELAYD, BPF_RULES, "Relay eBPF filter");
+DEFINE_MTYPE_STATIC(RELAYD, BPF_COUNTERS, "Relay eBPF counters");
+
+static struct relay_bpf *skel;
+static struct bpf_place *places[RELAY_BPF_RELAYS_MAX];
+static size_t places_end; /* one behind the last in use */
+
+/* -------- maps -------- */
+
+static int map_put(struct bpf_map *map, const void *key, const void *value)
+{
+	return bpf_map_update_elem(bpf_map__fd(map), key, value, BPF_ANY) < 0
+		       ? -errno
+		       : 0;
+}
+
+static void map_drop(struct bpf_map *map, const void *key)
+{
+	bpf_map_delete_elem(bpf_map__fd(map), key);
+}
+
+void bpf_decisions_over(void)
+{
+	__atomic_add_fetch(&skel->data->flow_generation, 1, __ATOMIC_RELEASE);
+}
+
+static int rule_change(uint32_t at, const struct filter_rule *rule, bool add)
+{
+	struct relay_bpf_filter4 key4 = {.prefixlen = 32 + rule->p.prefixlen,
+					 .relay = at};
+	struct relay_bpf_filter6 key6 = {.prefixlen = 32 + rule->p.prefixlen,
+					 .relay = at};
+	bool v4 = rule->p.family == AF_INET;
+	struct bpf_map *map = v4 ? skel->maps.filter4 : skel->maps.filter6;
+	const void *key = v4 ? (void *)&key4 : (void *)&key6;
+	uint8_t verdict = rule->verdict;
+
+	key4.addr = rule->p.u.prefix4.s_addr;
+	memcpy(key6.addr, &rule->p.u.prefix6, sizeof(key6.addr));
+	if (add)
+		return map_put(map, key, &verdict);
+	map_drop(map, key);
+	return 0;
+}
+
+static bool rule_same(const struct filter_rule *a, const struct filter_rule *b)
+{
+	return prefix_same(&a->p, &b->p) && a->verdict == b->verdict;
+}
+
+static const struct filter_rule *rule_of(const struct filter_rule *rules,
+					 size_t n, const struct prefix *p)
+{
+	for (size_t i = 0; i < n; i++)
+		if (prefix_same(&rules[i].p, p))
+			return &rules[i];
+	return NULL;
+}
+
+/* The first octets of addresses that a rule may forbid. */
+static void rule_octets(const struct filter_rule *rule,
+			struct relay_bpf_relay *relay)
+{
+	uint32_t *bits = rule->p.family == AF_INET ? relay->octets4
+						   : relay->octets6;
+	unsigned int first = rule->p.u.val[0];
+	unsigned int last = first;
+
+	if (rule->verdict == FILTER_VERDICT_PERMIT)
+		return;
+	if (rule->p.prefixlen < 8)
+		last |= 0xff >> rule->p.prefixlen;
+	for (unsigned int i = first; i <= last; i++)
+		bits[i / 32] |= 1U << i % 32;
+}
+
+/* New rules go in before the old ones go out. *octets: what they touch. */
+static int place_rules(struct bpf_place *pl, struct relay_bpf_relay *relay)
+{
+	const struct filter_rule *rules, *old;
+	size_t n;
+	int ret = 0;
+
+	rules = tunnel_filter_rules(&pl->tun->params, &n);
+	for (size_t i = 0; i < n; i++)
+		rule_octets(&rules[i], relay);
+	for (size_t i = 0; i < n && ret == 0; i++) {
+		old = rule_of(pl->rules, pl->nrules, &rules[i].p);
+		if (!old || !rule_same(old, &rules[i]))
+			ret = rule_change(pl->at, &rules[i], true);
+	}
+	if (ret < 0)
+		return ret;
+	for (size_t i = 0; i < pl->nrules; i++)
+		if (!rule_of(rules, n, &pl->rules[i].p))
+			rule_change(pl->at, &pl->rules[i], false);
+	pl->rules = XREALLOC(MTYPE_BPF_RULES, pl->rules,
+			     MAX(n, 1U) * sizeof(*rules));
+	memcpy(pl->rules, rules, n * sizeof(*rules));
+	pl->nrules = n;
+	return 0;
+}
+
+bool bpf_place_is_stale(const struct bpf_place *pl)
+{
+	const struct filter_rule *rules;
+	size_t n;
+
+	rules = tunnel_filter_rules(&pl->tun->params, &n);
+	if (n != pl->nrules)
+		return true;
+	for (size_t i = 0; i < n; i++)
+		if (!rule_same(&rules[i], &pl->rules[i]))
+			return true;
+	return false;
+}
+
+/* -------- places -------- */
+
+static uint32_t way_flags(enum tunnel_direction direction)
+{
+	return (tunnel_has_way(direction, TUNNEL_WAY_4TO6) ? RELAY_BPF_4TO6
+							   : 0) |
+	       (tunnel_has_way(direction, TUNNEL_WAY_6TO4) ? RELAY_BPF_6TO4
+							   : 0);
+}
+
+int bpf_place_sync(struct bpf_place *pl, ifindex_t ifindex, bool on_tun)
+{
+	const struct tunnel_params *p = &pl->tun->params;
+	struct relay_bpf_relay relay = {
+		.source = p->source.s_addr,
+		.transmit_source = p->transmit_source.s_addr,
+		.ifindex = ifindex,
+		.mtu = p->mtu,
+		.flags = way_flags(p->direction) |
+			 (on_tun ? RELAY_BPF_AGGREGATES : 0),
+		.ttl = p->ttl,
+	}, old = pl->relay;
+	uint32_t index = ifindex;
+	int ret;
+
+	ret = place_rules(pl, &relay);
+	if (ret == 0)
+		ret = map_put(skel->maps.relays, &pl->at, &relay);
+	if (ret == 0)
+		ret = map_put(skel->maps.by_source, &relay.source, &pl->at);
+	if (ret == 0)
+		ret = map_put(skel->maps.by_ifindex, &index, &pl->at);
+	if (ret == 0) {
+		pl->relay = relay;
+		if (old.source && old.source != relay.source)
+			map_drop(skel->maps.by_source, &old.source);
+		if (old.ifindex && old.ifindex != relay.ifindex)
+			map_drop(skel->maps.by_ifindex, &old.ifindex);
+	}
+	bpf_decisions_over();
+	return ret;
+}
+
+struct bpf_place *bpf_place_new(struct tunnel *tun)
+{
+	int cpus = libbpf_num_possible_cpus();
+	struct relay_bpf_counters *zero;
+	struct bpf_place *pl;
+	uint32_t at;
+	int ret;
+
+	for (at = 0; at < RELAY_BPF_RELAYS_MAX && places[at]; at++)
+		;
+	if (at == RELAY_BPF_RELAYS_MAX || cpus < 0) {
+		errno = ENOSPC;
+		return NULL;
+	}
+	/* whoever had the place before has counted there */
+	zero = XCALLOC(MTYPE_BPF_COUNTERS, cpus * sizeof(*zero));
+	ret = map_put(skel->maps.counters, &at, zero);
+	XFREE(MTYPE_BPF_COUNTERS, zero);
+	if (ret < 0) {
+		errno = -ret;
+		return NULL;
+	}
+	pl = places[at] = XCALLOC(MTYPE_BPF_PLACE, sizeof(*pl));
+	pl->at = at;
+	pl->tun = tun;
+	places_end = MAX(places_end, at + 1);
+	return pl;
+}
+
+void bpf_place_clear(struct bpf_place *pl)
+{
+	/* first what leads there */
+	map_drop(skel->maps.by_source, &pl->relay.source);
+	map_drop(skel->maps.by_ifindex, &pl->relay.ifindex);
+	bpf_decisions_over();
+	memset(&pl->relay, 0, sizeof(pl->relay));
+	map_put(skel->maps.relays, &pl->at, &pl->relay);
+	for (size_t i = 0; i < pl->nrules; i++)
+		rule_change(pl->at, &pl->rules[i], false);
+}
+
+void bpf_place_free(struct bpf_place **pl)
+{
+	places[(*pl)->at] = NULL;
+	XFREE(MTYPE_BPF_RULES, (*pl)->rules);
+	XFREE(MTYPE_BPF_PLACE, *pl);
+}
+
+struct bpf_place *bpf_place_at(size_t at)
+{
+	return at < places_end ? places[at] : NULL;
+}
+
+struct bpf_place *bpf_place_of(const struct tunnel *tun)
+{
+	for (size_t at = 0; at < places_end; at++)
+		if (places[at] && places[at]->tun == tun)
+			return places[at];
+	return NULL;
+}
+
+size_t bpf_places_end(void)
+{
+	return places_end;
+}
+
+void bpf_places_open(struct relay_bpf *object)
+{
+	for (size_t at = 0; at < places_end; at++)
+		if (places[at]) {
+			struct bpf_place *pl = places[at];
+
+			bpf_place_free(&pl);
+		}
+	places_end = 0;
+	skel = object;
+}
