@@ -1,35 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <zebra.h>
 
-#include "slow_6to4.h"
-
-struct relay_check_ctx {
-	const struct slow_relay *slow;
-};
-
-#include "bpf/relay_check.h"
+#include "slow_check.h"
 
 #define OUTER_MIN 20
 #define INNER_LEN 40
 #define PROTO_IPV6 41
-
-enum { NOT_ECT, ECT_1, ECT_0, ECN_CE };
-#define ECN_MASK 3
-
-static enum relay_bpf_verdict
-relay_lookup_ipv4(const struct relay_check_ctx *ctx, __be32 addr)
-{
-	return (enum relay_bpf_verdict)filter_lookup(
-		ctx->slow->rules, ctx->slow->nrules, AF_INET, &addr);
-}
-
-static enum relay_bpf_verdict
-relay_lookup_ipv6(const struct relay_check_ctx *ctx,
-		  const union relay_ipv6 *addr)
-{
-	return (enum relay_bpf_verdict)filter_lookup(
-		ctx->slow->rules, ctx->slow->nrules, AF_INET6, addr);
-}
 
 static size_t get16(const uint8_t *p)
 {
@@ -63,15 +39,11 @@ static void addresses(const uint8_t *ip6, union relay_ipv6 *src,
 /* RFC 6040 section 4.2; false: to be dropped. */
 static bool decapsulate_ecn(uint8_t tos, uint8_t *ip6)
 {
-	uint8_t outer = tos & ECN_MASK, inner = traffic_class(ip6) & ECN_MASK;
+	int ecn = relay_ecn_decapsulate(tos, traffic_class(ip6));
 
-	if (outer == ECN_CE && inner == NOT_ECT)
+	if (ecn < 0)
 		return false;
-	if (outer == ECN_CE)
-		inner = ECN_CE;
-	else if (outer == ECT_1 && inner == ECT_0)
-		inner = ECT_1;
-	ip6[1] = (ip6[1] & ~(ECN_MASK << 4)) | inner << 4;
+	ip6[1] = (ip6[1] & ~(ECN_MASK << 4)) | ecn << 4;
 	return true;
 }
 
@@ -132,7 +104,7 @@ static void finish_checksum(uint8_t *ip6, size_t len)
 enum relay_bpf_reason slow_6to4_in(const struct slow_relay *slow, uint8_t *buf,
 				   size_t len, struct slow_packet *out)
 {
-	const struct relay_check_ctx ctx = {slow};
+	const struct relay_check_ctx ctx = {.slow = slow};
 	union relay_ipv6 src, dst;
 	size_t header, total;
 	enum relay_bpf_reason reason;
@@ -162,7 +134,7 @@ enum relay_bpf_reason slow_6to4_in(const struct slow_relay *slow, uint8_t *buf,
 enum relay_bpf_reason slow_6to4_out(const struct slow_relay *slow, uint8_t *buf,
 				    size_t len, struct slow_packet *out)
 {
-	const struct relay_check_ctx ctx = {slow};
+	const struct relay_check_ctx ctx = {.slow = slow};
 	union relay_ipv6 src, dst;
 
 	memset(out, 0, sizeof(*out));

@@ -17,7 +17,7 @@ void tunnel_counters_drop(struct tunnel_counters *out, const char *reason,
 }
 
 void tunnel_counters_bpf(struct tunnel_counters *out,
-			 const struct relay_bpf_counters *c)
+			 const struct relay_bpf_counters *c, bool teredo)
 {
 #define REASON_TEXT(name, text) [RELAY_BPF_DROP_##name] = text,
 	static const char *const reasons[] = {RELAY_BPF_REASONS(REASON_TEXT)};
@@ -27,7 +27,7 @@ void tunnel_counters_bpf(struct tunnel_counters *out,
 	out->tx_packets += c->ways[TUNNEL_WAY_6TO4].packets;
 	out->tx_bytes += c->ways[TUNNEL_WAY_6TO4].bytes;
 	for (size_t i = 0; i < array_size(reasons); i++)
-		if (reasons[i])
+		if (relay_bpf_reason_is_of(i, teredo))
 			tunnel_counters_drop(out, reasons[i], c->drops[i]);
 }
 

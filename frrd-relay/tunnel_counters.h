@@ -9,9 +9,10 @@
 /* Adds to the drops of that reason, a constant. */
 void tunnel_counters_drop(struct tunnel_counters *out, const char *reason,
 			  uint64_t packets);
-/* Adds what the programs, or the slow way in user space, have counted. */
+/* Adds what the programs, or the slow way in user space, have counted for a
+ * relay of Teredo or of 6to4. */
 void tunnel_counters_bpf(struct tunnel_counters *out,
-			 const struct relay_bpf_counters *c);
+			 const struct relay_bpf_counters *c, bool teredo);
 /* to += more */
 void tunnel_counters_sum(struct relay_bpf_counters *to,
 			 const struct relay_bpf_counters *more);

@@ -106,9 +106,10 @@ void tunnel_fast_counters(const struct tunnel *tun,
 			  const struct tunnel_fast *fast,
 			  struct tunnel_counters *out)
 {
+	bool teredo = tun->params.udp_port != 0;
 	struct relay_bpf_counters now;
 
 	tunnel_bpf_counters(tun, &now);
-	tunnel_counters_bpf(out, &fast->base);
-	tunnel_counters_bpf(out, &now);
+	tunnel_counters_bpf(out, &fast->base, teredo);
+	tunnel_counters_bpf(out, &now, teredo);
 }

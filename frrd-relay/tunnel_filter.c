@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The address filter that a tunnel has in effect: bogons, the host's own
- * broadcast addresses (RFC 3964 section 5.3.1), the operator's lines.
+ * broadcast addresses (RFC 3964 section 5.3.1), for Teredo the anycast addresses
+ * of 6to4 (RFC 4380 section 5.2.4), the operator's lines.
  */
 #include <zebra.h>
 
@@ -63,6 +64,16 @@ static void add_broadcasts(void)
 	}
 }
 
+/* Behind it is whichever 6to4 relay is near, no client. */
+static void add_6to4_anycast(void)
+{
+	const struct prefix p = {.family = AF_INET,
+				 .prefixlen = 24,
+				 .u.val = {192, 88, 99, 0}};
+
+	line_add(&p, FILTER_VERDICT_BOGON);
+}
+
 const struct filter_rule *tunnel_filter_rules(const struct tunnel_params *params,
 					      size_t *n)
 {
@@ -71,6 +82,8 @@ const struct filter_rule *tunnel_filter_rules(const struct tunnel_params *params
 		line_add(&params->filters[i].p, params->filters[i].verdict);
 	if (params->filter_bogons)
 		add_broadcasts();
+	if (params->filter_bogons && params->udp_port)
+		add_6to4_anycast();
 	*n = 0;
 	if (nlines || params->filter_bogons) {
 		if (!table)

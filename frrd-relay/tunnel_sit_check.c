@@ -140,6 +140,8 @@ static void drops_add(struct tunnel_counters *out,
 
 	for (enum relay_bpf_reason r = RELAY_BPF_PASS + 1;
 	     r < RELAY_BPF_REASON_END; r++) {
+		if (!relay_bpf_reason_is_of(r, false))
+			continue;
 		n = rules->drops[r];
 		if (r == RELAY_BPF_DROP_SOURCE_SPOOFED)
 			n += less(dev->rx_errors, dev->rx_frame);
@@ -178,7 +180,7 @@ int sit_counters(struct tunnel *tun, struct tunnel_counters *out)
 	memset(out, 0, sizeof(*out));
 	if (sit->on_tun) {
 		tunnel_fast_counters(tun, &sit->fast, out);
-		tunnel_counters_bpf(out, &sit->slow.counters);
+		tunnel_counters_bpf(out, &sit->slow.counters, false);
 		tunnel_counters_drop(out, "unreachable",
 				     sit->slow.unreachable);
 		tunnel_counters_keep(&sit->told, out);

@@ -29,28 +29,52 @@
 	X(DIRECTION, "direction")                                              \
 	/* 4to6: the outer source is a bogon, or the relay's own */            \
 	X(OUTER_SOURCE, "outer-source")                                        \
-	/* the inner source is a bogon, or 2002: of one */                     \
+	/* the inner source is a bogon, or 2002: of one; Teredo, 6to4: it is a \
+	 * client's */                                                         \
 	X(SOURCE, "source")                                                    \
-	/* 4to6: a 2002: source that does not embed the outer one */           \
+	/* 4to6: a 2002: source that does not embed the outer one; a Teredo    \
+	 * source that is mapped to another address or port */                 \
 	X(SOURCE_SPOOFED, "source-spoofed")                                    \
-	/* the inner destination is a bogon, or 2002: of one */                \
+	/* the inner destination is a bogon, or 2002: of one, or a Teredo      \
+	 * client mapped to one; Teredo, 4to6: it is a client's */             \
 	X(DESTINATION, "destination")                                          \
 	/* 4to6: a 2002: destination that does not embed the outer one */      \
 	X(DESTINATION_FOREIGN, "destination-foreign")                          \
 	/* 4to6: neither inner address is a 2002: one */                       \
 	X(NOT_6TO4, "not-6to4")                                                \
+	/* Teredo, 4to6: the inner source is no client's */                    \
+	X(NOT_TEREDO, "not-teredo")                                            \
 	/* 6to4: the destination embeds an address of the relay */             \
 	X(DESTINATION_OWN, "destination-own")                                  \
 	/* `filter deny` */                                                    \
 	X(DENIED, "denied")                                                    \
 	/* 4to6: congestion experienced, told to who can't hear it */          \
-	X(ECN, "ecn")
+	X(ECN, "ecn")                                                          \
+	/* Teredo: the server of a client that would need a bubble is a bogon  \
+	 */                                                                    \
+	X(SERVER, "server")
 
 #define RELAY_BPF_REASON_ENUM(name, text) RELAY_BPF_DROP_##name,
 enum relay_bpf_reason {
 	RELAY_BPF_PASS, /* no drop */
 	RELAY_BPF_REASONS(RELAY_BPF_REASON_ENUM) RELAY_BPF_REASON_END
 };
+
+/* Is there such a drop with Teredo; with 6to4? */
+static inline int relay_bpf_reason_is_of(enum relay_bpf_reason reason,
+					 int teredo)
+{
+	switch (reason) {
+	case RELAY_BPF_DROP_NOT_TEREDO:
+	case RELAY_BPF_DROP_SERVER:
+		return teredo;
+	case RELAY_BPF_DROP_NOT_6TO4:
+	case RELAY_BPF_DROP_DESTINATION_FOREIGN:
+		return !teredo;
+	default:
+		return reason != RELAY_BPF_PASS;
+	}
+}
 
 enum relay_bpf_way {
 	RELAY_BPF_WAY_4TO6,
@@ -72,7 +96,8 @@ struct relay_bpf_relay {
 	__u32 mtu;     /* of the inner packet, octets */
 	__u32 flags;   /* RELAY_BPF_4TO6, ... */
 	__u8 ttl;      /* of the outer packet */
-	__u8 pad[3];
+	__u8 pad;
+	__be16 udp_port; /* Teredo's service port; 0: 6to4 */
 	/*
 	 * First octets of addresses that a rule of filter4, filter6 other than
 	 * RELAY_BPF_PERMIT covers: bit o & 31 of word o >> 5. The others are

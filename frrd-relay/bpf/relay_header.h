@@ -31,9 +31,6 @@
 #define RELAY_AF_INET 2
 #define RELAY_AF_INET6 10
 
-enum { NOT_ECT, ECT_1, ECT_0, ECN_CE };
-#define ECN_MASK 3
-
 /* -------- IPv6 -------- */
 
 static __always_inline const union relay_ipv6 *
@@ -129,25 +126,6 @@ static __always_inline bool ip6_may_lack_checksum(const struct ipv6hdr *ip6,
 	return *checksum == (__u16)((sum & 0xffff) + (sum >> 16));
 }
 
-/* -------- ECN, RFC 6040 -------- */
-
-/*
- * What a packet leaves the tunnel with, section 4.2: the inner field by the
- * outer one. Negative: to be dropped.
- */
-static __always_inline int ecn_decapsulate(__u8 outer, __u8 inner)
-{
-	outer &= ECN_MASK;
-	inner &= ECN_MASK;
-	switch (outer) {
-	case ECN_CE:
-		return inner == NOT_ECT ? -1 : ECN_CE;
-	case ECT_1:
-		return inner == ECT_0 ? ECT_1 : inner;
-	}
-	return inner;
-}
-
 /* -------- IPv4 -------- */
 
 /* 0 for a header without options whose checksum is right */
@@ -167,16 +145,6 @@ static __always_inline __u16 ip4_sum(const struct iphdr *ip)
 static __always_inline bool ip4_is_for_stack(const struct iphdr *ip)
 {
 	return ip->ihl != 5 || (ip->frag_off & bpf_htons(IP4_MF_OR_OFFSET));
-}
-
-/* Not an address of a host, whatever the filters say: of this network,
- * loopback, multicast, reserved, broadcast. The stack knows them as martians.
- */
-static __always_inline bool ip4_is_no_host(__be32 addr)
-{
-	__u8 octet = *(const __u8 *)&addr;
-
-	return octet == 0 || octet == 127 || octet >= 224;
 }
 
 /*

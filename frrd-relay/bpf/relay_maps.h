@@ -97,6 +97,11 @@ relay_find(const __u32 *found, struct relay_check_ctx *ctx)
 	return relay_at(found);
 }
 
+static __always_inline bool relay_is_own(const struct relay_check_ctx *ctx)
+{
+	return ctx->unfiltered;
+}
+
 static __always_inline enum relay_bpf_verdict
 relay_lookup_ipv4(const struct relay_check_ctx *ctx, __be32 addr)
 {

@@ -64,7 +64,7 @@ static __always_inline int encapsulate(struct __sk_buff *skb, __u32 l2,
 		return leave_packet(skb, pass);
 
 	ip4_make(&ip, relay, ip6, len, pass->burst.packets);
-	if (ip4_is_no_host(ip.daddr))
+	if (relay_is_no_host(ip.daddr))
 		return leave_packet(skb, pass);
 	if (pass->flow) {
 		if (pass->burst.longest + IP4_LEN > pass->flow->mtu)
@@ -205,11 +205,11 @@ static __always_inline int decapsulate(struct __sk_buff *skb, __u32 l2,
 	}
 	outer_ecn = ip->tos & ECN_MASK;
 	inner_ecn = ip6_traffic_class(ip6) & ECN_MASK;
-	ecn = ecn_decapsulate(outer_ecn, inner_ecn);
+	ecn = relay_ecn_decapsulate(outer_ecn, inner_ecn);
 	if (ecn < 0)
 		return drop_packet(skb, pass, RELAY_BPF_DROP_ECN);
 	if (!measure(skb, start, len, &pass->burst) || ip6_is_for_stack(ip6) ||
-	    ip4_is_no_host(ip->saddr) ||
+	    relay_is_no_host(ip->saddr) ||
 	    (skb->gso_size && ip6->nexthdr != IPPROTO_TCP))
 		return leave_packet(skb, pass);
 

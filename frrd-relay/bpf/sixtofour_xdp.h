@@ -247,10 +247,10 @@ static __always_inline int xdp_decapsulate(struct xdp_md *ctx,
 			return xdp_drop(pass, drop);
 	}
 	inner_ecn = ip6_traffic_class(ip6) & ECN_MASK;
-	ecn = ecn_decapsulate(ip->tos, inner_ecn);
+	ecn = relay_ecn_decapsulate(ip->tos, inner_ecn);
 	if (ecn < 0)
 		return xdp_drop(pass, RELAY_BPF_DROP_ECN);
-	if (ip6_is_for_stack(ip6) || ip4_is_no_host(ip->saddr) ||
+	if (ip6_is_for_stack(ip6) || relay_is_no_host(ip->saddr) ||
 	    xdp_may_lack_checksum(pass, ip6, end) ||
 	    (!pass->flow && xdp_goes_up()))
 		return XDP_PASS;
@@ -317,7 +317,7 @@ static __always_inline int xdp_encapsulate(struct xdp_md *ctx,
 	    (!pass->flow && xdp_goes_up()))
 		return XDP_PASS;
 	ip4_make(&ip, relay, ip6, pass->len, 1);
-	if (ip4_is_no_host(ip.daddr))
+	if (relay_is_no_host(ip.daddr))
 		return XDP_PASS;
 	if (!pass->flow)
 		fib_ask4(&pass->fib, ctx->ingress_ifindex, &ip,

@@ -9,6 +9,7 @@
 
 #include "filter.h"
 #include "relay_memory.h"
+#include "tunnel_kernel.h"
 
 DEFINE_MGROUP(RELAYD, "relayd");
 
@@ -445,6 +446,38 @@ static void test_full(void **state)
 	assert_int_equal(filter_ranges(rules, n, AF_INET6, out), 4);
 }
 
+/* 192.88.99.0/24 is no host's for Teredo (RFC 4380 section 5.2.4), and the other
+ * end for 6to4; as all bogons it can be permitted, or be none. */
+static void test_6to4_anycast(void **state)
+{
+	struct filter_rule permit = rule("192.88.99.0/24",
+					 FILTER_VERDICT_PERMIT);
+	struct tunnel_params params = {.filter_bogons = true};
+	const struct filter_rule *rules;
+	size_t n;
+
+	rules = tunnel_filter_rules(&params, &n);
+	assert_int_equal(lookup(rules, n, "192.88.99.1"),
+			 FILTER_VERDICT_PERMIT);
+	params.udp_port = 3545;
+	rules = tunnel_filter_rules(&params, &n);
+	assert_int_equal(lookup(rules, n, "192.88.99.1"), FILTER_VERDICT_BOGON);
+	assert_int_equal(lookup(rules, n, "192.88.98.255"),
+			 FILTER_VERDICT_PERMIT);
+	assert_int_equal(lookup(rules, n, "10.0.0.1"), FILTER_VERDICT_BOGON);
+	params.filters = &permit;
+	params.nfilters = 1;
+	rules = tunnel_filter_rules(&params, &n);
+	assert_int_equal(lookup(rules, n, "192.88.99.1"),
+			 FILTER_VERDICT_PERMIT);
+	params.nfilters = 0;
+	params.filter_bogons = false;
+	rules = tunnel_filter_rules(&params, &n);
+	assert_int_equal(lookup(rules, n, "192.88.99.1"),
+			 FILTER_VERDICT_PERMIT);
+	tunnel_filter_fini();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -454,6 +487,7 @@ int main(void)
 		cmocka_unit_test(test_ranges),
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_6to4_anycast),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
