@@ -90,9 +90,17 @@ apt_install_quietly() (
 	apt_run "$log" install --no-install-recommends "$@"
 )
 
+# Installed for the lab alone: Debian's configuration has them find a server on
+# the internet, or serve, from the next boot on. disable_service PKG: not so.
+disable_service() {
+	case $1 in
+	miredo | miredo-server) update-rc.d "$1" disable >/dev/null 2>&1 ;;
+	esac
+}
+
 # apt_need PKG...: installs those of the packages that are missing.
 apt_need() {
-	local missing log lock
+	local missing log lock pkg
 
 	command -v apt-get >/dev/null ||
 		die "no apt on this system: Debian 12 or 13 is needed"
@@ -116,6 +124,9 @@ apt_need() {
 				die "can't install ${missing[*]}; the whole log: $log"
 			}
 		fi
+		for pkg in "${missing[@]}"; do
+			disable_service "$pkg"
+		done
 	fi
 	exec {lock}>&-
 }

@@ -8,6 +8,7 @@ import pytest
 
 import lab as lab_module
 from lab import Lab, host_has_sit, kernel_state, state_diff, wait_for
+from teredo_lab import KINDS, TEREDO, TeredoInternet
 from topology import Internet
 
 
@@ -180,3 +181,48 @@ def up(net):
     net.relay.wait_relay("r", "up")
     net.bird.wait_routes(ANYCAST)
     return net
+
+
+# ---- Teredo: a server, clients behind NATs of every kind
+
+@pytest.fixture(scope="session")
+def teredo_keeper():
+    def make():
+        net = TeredoInternet(nats=tuple(KINDS))
+        net.__enter__()
+        try:
+            net.start_routing()
+        except BaseException:
+            net.__exit__()
+            raise
+        return net
+
+    def sound(net):
+        return (alive(net.relay, "zebra", "bgpd") and net.bird.proc.poll() is None and net.server.alive()
+                and len(net.bird.established()) == 2)
+
+    keeper = Keeper(make, sound)
+    yield keeper
+    keeper.drop()
+
+
+@pytest.fixture
+def teredo(teredo_keeper):
+    """The internet of teredo_lab.py; relayd is started by the test."""
+    yield from lent(teredo_keeper)
+
+
+@pytest.fixture(params=["ebpf", "userspace"])
+def datapath(request):
+    return request.param
+
+
+@pytest.fixture
+def teredo_up(teredo, datapath):
+    """Relay "t" up on each datapath, and learned by the neighbour."""
+    teredo.relay.start("relayd")
+    teredo.relay.configure(*teredo.teredo_config(teredo.relay, f"tunnel datapath {datapath}"))
+    data = teredo.relay.wait_relay("t", "up", "ok")
+    assert data["datapath"] == datapath, data
+    teredo.bird.wait_routes([TEREDO])
+    return teredo

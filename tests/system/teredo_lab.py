@@ -18,7 +18,7 @@ import socket
 import struct
 import threading
 
-from lab import Timeout, wait_for
+from lab import Timeout, stop_process, wait_for
 from topology import Internet
 
 TEREDO = "2001::/32"
@@ -105,6 +105,9 @@ class Miredo:
             self.proc = self.lab.spawn(self.ns, f"/usr/sbin/{program}", "-f", "-c", self.conf, "-p", self.pid,
                                        stdout=err, stderr=err)
 
+    def stop(self):
+        stop_process(self.proc)
+
     def alive(self):
         return self.proc.poll() is None
 
@@ -136,6 +139,13 @@ class Client:
         self.miredo = Miredo(lab, ns, "client", "RelayType client", "InterfaceName teredo", f"ServerAddress {SERVER}",
                              f"BindPort {CLIENT_PORT}")
 
+    def restart(self):
+        """A client that knows no peer."""
+        self.miredo.stop()
+        wait_for(lambda: "teredo" not in self.ns.links(), 10, "the client's interface goes")
+        self.miredo.start()
+        self.wait_address()
+
     def addresses(self):
         return {a.split("/")[0] for a in self.ns.addrs("teredo") if a.startswith("2001:0:")}
 
@@ -165,9 +175,14 @@ class Nat:
         lab.link(self.home, "eth0", [f"{self.inside}/24"], self.ns, "lan", [f"192.168.{number}.1/24"])
         self.ns.ip(f"route add default via {gateway}")
         self.home.ip(f"route add default via 192.168.{number}.1")
+        self.reset()
+
+    def reset(self):
+        """As if just switched on."""
         values = {"client": self.inside, "client_port": CLIENT_PORT, "mapped": MAPPED_PORT, "wan": self.wan}
-        inward, outward = (text.format(**values) for text in KINDS[kind])
-        self.nft(NAT.format(inward=inward, outward=outward, **values))
+        inward, outward = (text.format(**values) for text in KINDS[self.kind])
+        self.nft("table ip home { }\ndelete table ip home\n" + NAT.format(inward=inward, outward=outward, **values))
+        conntrack_flush(self.ns)
 
     def nft(self, text):
         self.ns.run("nft", "-f", "-", input=text)
@@ -192,7 +207,7 @@ def conntrack_flush(ns):
 # ----------------------------------------------------------------- the whole
 
 class TeredoInternet(Internet):
-    """The drawing above; nats: kinds, each with a client that is started by start_client()."""
+    """The drawing above; nats: kinds, each with room for a client, which client() starts."""
 
     def __init__(self, nats=(), **kwargs):
         kwargs.setdefault("sit", False)
@@ -211,13 +226,16 @@ class TeredoInternet(Internet):
         for number, kind in enumerate(self.kinds):
             self.nats[kind] = Nat(self, number, kind)
 
-    def start_clients(self):
-        """A client behind each NAT, qualified; {kind: Client}."""
-        for kind, nat in self.nats.items():
+    def client(self, kind):
+        """The client behind that NAT, qualified; it knows no peer, and the NAT of none."""
+        nat = self.nats[kind]
+        nat.reset()
+        if kind in self.clients:
+            self.clients[kind].restart()
+        else:
             self.clients[kind] = Client(self, nat.home)
-        for client in self.clients.values():
-            client.wait_address()
-        return self.clients
+        self.clients[kind].wait_address()
+        return self.clients[kind]
 
     def sim_ns(self):
         """The namespace of simulated clients (teredo_clients.py), made when first asked for."""
@@ -233,6 +251,23 @@ class TeredoInternet(Internet):
     def teredo_config(self, router, *lines):
         """`relay t` on this router, up."""
         return ("relay t", BASIC[0], f"tunnel source {router.peer4}", *BASIC[1:], *lines, "no shutdown")
+
+
+# ------------------------------------------------------------- what relayd says
+
+def peers_json(router, name="t"):
+    return router.json("relayd", f"show relay {name} peers json")[name]
+
+
+def peer_json(router, address, name="t"):
+    """The peer with this address, or {}."""
+    raw = socket.inet_pton(socket.AF_INET6, address)
+    return next((peer for key, peer in peers_json(router, name)["peers"].items()
+                 if socket.inet_pton(socket.AF_INET6, key) == raw), {})
+
+
+def drops(router, reason, name="t"):
+    return router.json("relayd", f"show relay {name} counters json")[name]["drops"].get(reason, 0)
 
 
 # ------------------------------------------------------------------- traffic
