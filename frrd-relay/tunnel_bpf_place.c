@@ -68,33 +68,14 @@ static const struct filter_rule *rule_of(const struct filter_rule *rules,
 	return NULL;
 }
 
-/* The first octets of addresses that a rule may forbid. */
-static void rule_octets(const struct filter_rule *rule,
-			struct relay_bpf_relay *relay)
-{
-	uint32_t *bits = rule->p.family == AF_INET ? relay->octets4
-						   : relay->octets6;
-	unsigned int first = rule->p.u.val[0];
-	unsigned int last = first;
-
-	if (rule->verdict == FILTER_VERDICT_PERMIT)
-		return;
-	if (rule->p.prefixlen < 8)
-		last |= 0xff >> rule->p.prefixlen;
-	for (unsigned int i = first; i <= last; i++)
-		bits[i / 32] |= 1U << i % 32;
-}
-
-/* New rules go in before the old ones go out. *octets: what they touch. */
-static int place_rules(struct bpf_place *pl, struct relay_bpf_relay *relay)
+/* New rules go in before the old ones go out. */
+static int place_rules(struct bpf_place *pl)
 {
 	const struct filter_rule *rules, *old;
 	size_t n;
 	int ret = 0;
 
 	rules = tunnel_filter_rules(&pl->tun->params, &n);
-	for (size_t i = 0; i < n; i++)
-		rule_octets(&rules[i], relay);
 	for (size_t i = 0; i < n && ret == 0; i++) {
 		old = rule_of(pl->rules, pl->nrules, &rules[i].p);
 		if (!old || !rule_same(old, &rules[i]))
@@ -128,30 +109,15 @@ bool bpf_place_is_stale(const struct bpf_place *pl)
 
 /* -------- places -------- */
 
-static uint32_t way_flags(enum tunnel_direction direction)
-{
-	return (tunnel_has_way(direction, TUNNEL_WAY_4TO6) ? RELAY_BPF_4TO6
-							   : 0) |
-	       (tunnel_has_way(direction, TUNNEL_WAY_6TO4) ? RELAY_BPF_6TO4
-							   : 0);
-}
-
 int bpf_place_sync(struct bpf_place *pl, ifindex_t ifindex, bool on_tun)
 {
 	const struct tunnel_params *p = &pl->tun->params;
-	struct relay_bpf_relay relay = {
-		.source = p->source.s_addr,
-		.transmit_source = p->transmit_source.s_addr,
-		.ifindex = ifindex,
-		.mtu = p->mtu,
-		.flags = way_flags(p->direction) |
-			 (on_tun ? RELAY_BPF_AGGREGATES : 0),
-		.ttl = p->ttl,
-	}, old = pl->relay;
+	struct relay_bpf_relay relay, old = pl->relay;
 	uint32_t index = ifindex;
 	int ret;
 
-	ret = place_rules(pl, &relay);
+	tunnel_filter_relay(p, ifindex, on_tun, &relay);
+	ret = place_rules(pl);
 	if (ret == 0)
 		ret = map_put(skel->maps.relays, &pl->at, &relay);
 	if (ret == 0)

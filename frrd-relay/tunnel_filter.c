@@ -94,6 +94,52 @@ const struct filter_rule *tunnel_filter_rules(const struct tunnel_params *params
 	return table;
 }
 
+/* The first octets of addresses that a rule may forbid. */
+static void rule_octets(const struct filter_rule *rule,
+			struct relay_bpf_relay *relay)
+{
+	uint32_t *bits = rule->p.family == AF_INET ? relay->octets4
+						   : relay->octets6;
+	unsigned int first = rule->p.u.val[0];
+	unsigned int last = first;
+
+	if (rule->verdict == FILTER_VERDICT_PERMIT)
+		return;
+	if (rule->p.prefixlen < 8)
+		last |= 0xff >> rule->p.prefixlen;
+	for (unsigned int i = first; i <= last; i++)
+		bits[i / 32] |= 1U << i % 32;
+}
+
+static uint32_t way_flags(enum tunnel_direction direction)
+{
+	return (tunnel_has_way(direction, TUNNEL_WAY_4TO6) ? RELAY_BPF_4TO6
+							   : 0) |
+	       (tunnel_has_way(direction, TUNNEL_WAY_6TO4) ? RELAY_BPF_6TO4
+							   : 0);
+}
+
+void tunnel_filter_relay(const struct tunnel_params *params, ifindex_t ifindex,
+			 bool on_tun, struct relay_bpf_relay *out)
+{
+	const struct filter_rule *rules;
+	size_t n;
+
+	*out = (struct relay_bpf_relay){
+		.source = params->source.s_addr,
+		.transmit_source = params->transmit_source.s_addr,
+		.ifindex = ifindex,
+		.mtu = params->mtu,
+		.flags = way_flags(params->direction) |
+			 (on_tun ? RELAY_BPF_AGGREGATES : 0),
+		.ttl = params->ttl,
+		.udp_port = htons(params->udp_port),
+	};
+	rules = tunnel_filter_rules(params, &n);
+	for (size_t i = 0; i < n; i++)
+		rule_octets(&rules[i], out);
+}
+
 uint32_t tunnel_filter_generation(void)
 {
 	int64_t now = relay_now_us();

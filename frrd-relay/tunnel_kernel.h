@@ -326,6 +326,9 @@ void tunnel_xdp_forget(void);
 struct filter_rule;
 const struct filter_rule *tunnel_filter_rules(const struct tunnel_params *params,
 					      size_t *n);
+/* The tunnel as relay_check.h wants it; on_tun: its interface is a TUN. */
+void tunnel_filter_relay(const struct tunnel_params *params, ifindex_t ifindex,
+			 bool on_tun, struct relay_bpf_relay *out);
 /* Changes when the rules would be others for the same params: the host has got
  * other networks. What is new may be late by a second. No system call. */
 uint32_t tunnel_filter_generation(void);
