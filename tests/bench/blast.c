@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The ends of tests/bench/datapath.
+ * The ends of tests/bench/datapath and teredo.
  *
- * blast send IFNAME SECONDS RATE
+ * blast send IFNAME SECONDS RATE BURST
  *
  *   Sends the frames of its standard input, a line of hexadecimal digits each,
- *   in turn out of IFNAME, a veth; RATE a second, or 0: as fast as it can. They
+ *   in turn out of IFNAME, a veth; RATE a second, in bursts of so many, or 0: as
+ *   fast as it can. They
  *   are live XDP frames of BPF_PROG_TEST_RUN, redirected to it: the other end
  *   gets pages of a page pool with room in front, in its NAPI, as from the
  *   driver of a NIC.  A socket that sends costs more than a router that
@@ -15,12 +16,18 @@
  *
  *   Counts and drops what comes in by IFNAME, as early as can be.  Prints
  *   "ready", then the counters for each line on its standard input:
- *   {"ipv4":N,"proto41":N,"ipv6":N,"other":N,"bytes":N}
+ *   {"ipv4":N,"proto41":N,"ipv6":N,"teredo":N,"bubble":N,"other":N,"bytes":N}
  *
  * blast host IFNAME ADDRESS RELAY
  *
  *   Makes IFNAME that of a 6to4 host without sit: IPv6 that leaves by it goes
  *   in IPv4 from ADDRESS to RELAY, protocol 41 that comes in is IPv6.
+ *
+ * blast client IFNAME ADDRESS PORT RELAY
+ *
+ *   Makes IFNAME that of a Teredo client that is known to its relay: IPv6 from
+ *   a Teredo address that leaves by it goes in UDP from ADDRESS and PORT to
+ *   RELAY, port 3545; what comes in for PORT is IPv6.
  */
 #include <errno.h>
 #include <signal.h>
@@ -116,6 +123,7 @@ static int do_send(struct blast_bpf *skel, int ifindex, char **args)
 	static struct blast_frame headers[BLAST_FRAMES];
 	static unsigned char frame[4096];
 	double seconds = atof(args[0]), rate = atof(args[1]);
+	int burst = atoi(args[2]);
 	size_t length = 0;
 	unsigned int frames =
 		read_frames(headers, frame, sizeof(frame), &length);
@@ -124,10 +132,11 @@ static int do_send(struct blast_bpf *skel, int ifindex, char **args)
 		    .repeat = CALL, .batch_size = BATCH);
 	int ret;
 
-	if (!frames)
+	if (!frames || burst < 1)
 		return 2;
 	skel->rodata->to_ifindex = ifindex;
-	skel->rodata->gap_ns = rate > 0 ? 1e9 / rate : 0;
+	skel->rodata->gap_ns = rate > 0 ? 1e9 / rate * burst : 0;
+	skel->rodata->burst = burst;
 	skel->rodata->frames = frames;
 	bpf_program__set_autoload(skel->progs.blast_send, true);
 	ret = blast_bpf__load(skel);
@@ -149,7 +158,8 @@ static int do_send(struct blast_bpf *skel, int ifindex, char **args)
 
 static int print_counts(struct blast_bpf *skel)
 {
-	static const char *const names[] = {"ipv4", "proto41", "ipv6", "other"};
+	static const char *const names[] = {"ipv4",   "proto41", "ipv6",
+					    "teredo", "bubble",	 "other"};
 	int cpus = libbpf_num_possible_cpus();
 	struct blast_count *values;
 	unsigned long long packets, bytes = 0;
@@ -219,26 +229,47 @@ static int do_sink(struct blast_bpf *skel, int ifindex, char **args)
 	return ret;
 }
 
-static int do_host(struct blast_bpf *skel, int ifindex, char **args)
+/* A host with a tunnel of its own, from address to relay. */
+static int tunnel(struct blast_bpf *skel, int ifindex, const char *address,
+		  const char *relay, const struct bpf_program *out,
+		  const struct bpf_program *in)
 {
 	int ret;
 
-	if (inet_pton(AF_INET, args[0], &skel->rodata->host_address) != 1 ||
-	    inet_pton(AF_INET, args[1], &skel->rodata->relay_address) != 1) {
+	if (inet_pton(AF_INET, address, &skel->rodata->host_address) != 1 ||
+	    inet_pton(AF_INET, relay, &skel->rodata->relay_address) != 1) {
 		fprintf(stderr, "blast: %s, %s: IPv4 addresses, please\n",
-			args[0], args[1]);
+			address, relay);
 		return 2;
 	}
-	bpf_program__set_autoload(skel->progs.blast_host_out, true);
-	bpf_program__set_autoload(skel->progs.blast_host_in, true);
 	ret = blast_bpf__load(skel);
 	if (ret)
 		return fail("load", ret);
-	ret = attach_tc(ifindex, BPF_TC_EGRESS, skel->progs.blast_host_out);
+	ret = attach_tc(ifindex, BPF_TC_EGRESS, out);
 	if (!ret)
-		ret = attach_tc(ifindex, BPF_TC_INGRESS,
-				skel->progs.blast_host_in);
+		ret = attach_tc(ifindex, BPF_TC_INGRESS, in);
 	return ret ? fail("attach", ret) : 0;
+}
+
+static int do_host(struct blast_bpf *skel, int ifindex, char **args)
+{
+	struct bpf_program *out = skel->progs.blast_host_out;
+	struct bpf_program *in = skel->progs.blast_host_in;
+
+	bpf_program__set_autoload(out, true);
+	bpf_program__set_autoload(in, true);
+	return tunnel(skel, ifindex, args[0], args[1], out, in);
+}
+
+static int do_client(struct blast_bpf *skel, int ifindex, char **args)
+{
+	struct bpf_program *out = skel->progs.blast_client_out;
+	struct bpf_program *in = skel->progs.blast_client_in;
+
+	skel->rodata->host_port = htons(atoi(args[1]));
+	bpf_program__set_autoload(out, true);
+	bpf_program__set_autoload(in, true);
+	return tunnel(skel, ifindex, args[0], args[2], out, in);
 }
 
 int main(int argc, char **argv)
@@ -247,9 +278,10 @@ int main(int argc, char **argv)
 		const char *name;
 		int args;
 		int (*run)(struct blast_bpf *skel, int ifindex, char **args);
-	} commands[] = {{"send", 2, do_send},
+	} commands[] = {{"send", 3, do_send},
 			{"sink", 1, do_sink},
-			{"host", 2, do_host}};
+			{"host", 2, do_host},
+			{"client", 3, do_client}};
 	struct bpf_program *prog;
 	struct blast_bpf *skel;
 	unsigned int ifindex;
@@ -273,8 +305,9 @@ int main(int argc, char **argv)
 		return ret;
 	}
 	fprintf(stderr,
-		"usage: blast send IFNAME SECONDS RATE\n"
+		"usage: blast send IFNAME SECONDS RATE BURST\n"
 		"       blast sink IFNAME tc|xdp\n"
-		"       blast host IFNAME ADDRESS RELAY\n");
+		"       blast host IFNAME ADDRESS RELAY\n"
+		"       blast client IFNAME ADDRESS PORT RELAY\n");
 	return ret;
 }

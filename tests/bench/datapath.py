@@ -5,13 +5,8 @@
 
 forward: a sender, a router, a receiver, each a namespace, joined by veth.  One
 router forwards plain IPv4, the others have relayd; the sizes are those of the
-outer IPv4 packet, so all move the same octets on one side of the relay.  Packets
-arrive in the router's NAPI as from the driver of a NIC (blast.c).  That NAPI has
-a thread of its own (`threaded`), which is pinned to a processor that the sender
-does not use, and all that the router does for a packet is done in it, and the
-receiver's counting and dropping too (there, or in ksoftirqd of that processor): so
-a packet's cost is the time of the two on the processor (/proc/PID/schedstat), by
-the packets that the receiver counted.  What others on the machine take isn't in it.  The sender
+outer IPv4 packet, so all move the same octets on one side of the relay.  What a
+packet's cost is: lib/forwarding.py.  The sender
 sends 1.6 times what the router takes, so there is always one waiting; what is too
 much is lost in front of the router, counted, and no other packet is lost, which is
 checked.  Rounds are short and the routers take turns, so that a slow moment of
@@ -32,29 +27,25 @@ load: from `no shutdown` to the programs on ten uplinks, by the kernel's news.
 """
 
 import argparse
-import array
-import contextlib
-import fcntl
 import json
-import os
 import pathlib
-import platform
 import re
 import select
 import socket
 import statistics
 import struct
-import subprocess
 import sys
 import threading
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "system"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 
-from lab import BUILD, EMULATED, Lab, host_has_sit, wait_for  # noqa: E402
+from forwarding import (BLAST, HEADINGS, ROUTER_MAC, Forwarder, Series, compare, datagram, ethernet,  # noqa: E402
+                        figures, machine, row, spread)
+from lab import EMULATED, Lab, host_has_sit, wait_for  # noqa: E402
+from transfer import Connected  # noqa: E402
 from wire import ipv4, ipv6, sixto4  # noqa: E402
 
-BLAST = BUILD / "tests" / "bench" / "blast"
 RELAY = "192.88.99.1"
 SIZES = (64, 1200)
 FLOWS = (1, 256, 4096)
@@ -65,12 +56,8 @@ GOALS = {"ebpf": 0.90, "xdp": 3.0, "tcp": 0.95, "sit": 1.3, "load_ms": 200}
 # the kernel's, without relayd
 SIT_ALONE = "sit alone"
 WAYS = {"encapsulate": "proto41", "decapsulate": "ipv6"}
-OVERLOAD = 1.6
-ROUTER_MAC = "02:00:00:00:00:aa"
-TAIL_MAC = "02:00:00:00:00:bb"
 
-UDP, IPPROTO_IPV6, NO_NEXT_HEADER = 17, 41, 59
-SIOCETHTOOL, ETHTOOL_SGRO = 0x8946, 0x2C
+IPPROTO_IPV6 = 41
 RTMGRP_TC, RTM_NEWTFILTER = 1 << 3, 44
 
 
@@ -82,18 +69,6 @@ def address4(flow):
 
 def address6(flow):
     return f"2001:db8:100:{flow:x}::2"
-
-
-def datagram(length):
-    """UDP; or what there is room for, and no next header."""
-    if length < 8:
-        return NO_NEXT_HEADER, bytes(length)
-    return UDP, struct.pack("!HHHH", 4000, 5000, length, 0) + bytes(length - 8)
-
-
-def ethernet(protocol, packet):
-    octets = bytes.fromhex((ROUTER_MAC + "020000000001").replace(":", ""))
-    return octets + struct.pack("!H", protocol) + packet
 
 
 def frame(kind, size, flow):
@@ -109,143 +84,29 @@ def frame(kind, size, flow):
 
 # ------------------------------------------------------------------- routers
 
-def processors():
-    """The sender's and the router's."""
-    found = sorted(os.sched_getaffinity(0))
-    if len(found) < 2:
-        sys.exit("datapath: needs two processors: one sends, one forwards")
-    return found[0], found[1]
-
-
-def gro_on(ns, ifname):
-    """With it a veth has NAPI, as a NIC has."""
-    value = array.array("I", (ETHTOOL_SGRO, 1))
-    request = struct.pack("16sP16x", ifname.encode(), value.buffer_info()[0])
-    with ns.socket(socket.AF_INET, socket.SOCK_DGRAM, 0) as sock:
-        fcntl.ioctl(sock, SIOCETHTOOL, request)
-
-
-def napi_threads():
-    found = {}
-    for path in pathlib.Path("/proc").glob("[0-9]*/comm"):
-        with contextlib.suppress(OSError):
-            name = path.read_text().strip()
-            if name.startswith("napi/"):
-                found[int(path.parent.name)] = name
-    return found
-
-
-def napi_thread(ns, ifname, processor):
-    """Gives a veth's NAPI a thread, on that processor; its pid."""
-    gro_on(ns, ifname)
-    before = napi_threads()
-    subprocess.run(["ip", "netns", "exec", ns.name, "tee", f"/sys/class/net/{ifname}/threaded"], input="1", text=True,
-                   check=True, stdout=subprocess.DEVNULL)
-    new = wait_for(lambda: [pid for pid, name in napi_threads().items()
-                            if pid not in before and name.startswith(f"napi/{ifname}-")], 10, f"thread of {ifname}")
-    for pid in new:
-        os.sched_setaffinity(pid, {processor})
-        # What others leave in its caches is not its cost. Before kernel 6.5 ksoftirqd, once awake, has the
-        # receiver to itself, and must not be kept from it.
-        if not EMULATED:
-            os.setpriority(os.PRIO_PROCESS, pid, -20)
-    return new
-
-
-def ksoftirqd(processor):
-    """The thread that does what is too much for an interrupt."""
-    return next(int(path.parent.name) for path in pathlib.Path("/proc").glob("[0-9]*/comm")
-                if path.read_text().strip() == f"ksoftirqd/{processor}")
-
-
-def cpu_ns(pids):
-    return sum(int(pathlib.Path(f"/proc/{pid}/schedstat").read_text().split()[0]) for pid in pids)
-
-
-def is_running(pid):
-    return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "R"
-
-
-def quiet(ns):
-    """No neighbour discovery or the like of its own."""
-    ns.sysctl("net/ipv6/conf/all/disable_ipv6", 1)
-    ns.sysctl("net/ipv6/conf/default/disable_ipv6", 1)
-
-
-class Forwarder:
-    """A router between a sender and a receiver of its own; datapath None: it forwards plainly."""
+class Relay(Forwarder):
+    """One with relayd, or with the kernel's sit alone."""
 
     def __init__(self, lab, number, datapath):
-        self.name, self.datapath = datapath or "plain", datapath
-        self.head, self.tail = lab.ns(f"h{number}"), lab.ns(f"t{number}")
-        quiet(self.head)
-        quiet(self.tail)
-        self.router = lab.router(f"r{number}")
-        self.ns = self.router.ns
-        lab.link(self.head, "head", [], self.ns, "in", ["203.0.113.1/24", "2001:db8:2::1/64"])
-        lab.link(self.tail, "tail", [], self.ns, "out", ["198.51.100.1/24", "2001:db8:1::1/64"])
-        self.ns.ip(f"link set in address {ROUTER_MAC}",
-                   f"neigh replace 198.51.100.2 lladdr {TAIL_MAC} dev out nud permanent",
-                   f"neigh replace 2001:db8:1::2 lladdr {TAIL_MAC} dev out nud permanent",
-                   "route add default via 198.51.100.2", "route add default via 2001:db8:1::2")
-        self.sends, self.forwards = processors()
-        self.threads = [ksoftirqd(self.forwards), *napi_thread(self.ns, "in", self.forwards)]
-        self.xdp = datapath == "xdp"
-        self.sink = lab.spawn(self.tail, BLAST, "sink", "tail", "xdp" if self.xdp else "tc", stdin=subprocess.PIPE,
-                              stdout=subprocess.PIPE, text=True)
-        assert self.sink.stdout.readline() == "ready\n", "blast sink"
+        super().__init__(lab, number, datapath, "xdp" if datapath == "xdp" else "tc")
         if datapath == SIT_ALONE:
             bare_sit(self.ns)
-        elif datapath:
-            # XDP sends by uplinks alone
-            start_relay(self.router, datapath, ["in", "out"] if self.xdp else ["in"])
-        self.sent = self.got = 0
-
-    def counted(self):
-        self.sink.stdin.write("\n")
-        self.sink.stdin.flush()
-        return json.loads(self.sink.stdout.readline())
-
-    def blast(self, frames, kind, seconds, rate):
-        """Packets that arrived, and what each cost the router, in nanoseconds."""
-        before, busy = self.counted(), cpu_ns(self.threads)
-        run = subprocess.run(["ip", "netns", "exec", self.head.name, "nice", "-n", "-20", "taskset", "-c", str(self.sends),
-                              BLAST, "send", "head", str(seconds), str(round(rate))], input=frames, text=True,
-                             check=False, capture_output=True, timeout=120)
-        assert run.returncode == 0, run.stderr
-        self.settle()
-        after, spent = self.counted(), cpu_ns(self.threads) - busy
-        got = after[kind] - before[kind]
-        self.sent += int(run.stdout)
-        self.got += got
-        assert got, f"{self.name}: no {kind} packet of {run.stdout.strip()} came out: {before} {after}"
-        return {"packets": got, "ns": spent / got, "sent": int(run.stdout), "busy": spent / seconds / 1e9}
-
-    def settle(self):
-        """Until what waits in the router is through: the threads sleep, and no more arrives."""
-        last = None
-        while last != (last := self.counted()):
-            wait_for(lambda: not any(is_running(pid) for pid in self.threads), 10, f"rest of {self.name}")
-            time.sleep(0.005)
-
-    def verify(self):
-        """What was sent has arrived, or was lost in front of the router, and the counters say so."""
-        head, into = (ns.ip_json("-s", "link", "show", "dev", dev)[0]["stats64"]
-                      for ns, dev in ((self.head, "head"), (self.ns, "in")))
-        given = head["tx"]["packets"] + head["tx"]["dropped"]
-        taken = head["tx"]["packets"]
-        # neighbour discovery and the like
-        slack = 100
-        assert abs(given - self.sent) <= slack, f"{self.name}: {self.sent} sent, {given} given to the veth"
-        if self.datapath == SIT_ALONE:
-            # nobody says why; relayd's sit loses none
-            print(f"{self.name}: {taken - self.got} of {taken} lost in the router")
         else:
-            assert abs(taken - self.got) <= slack, f"{self.name}: {taken} taken, {self.got} arrived: {head} {into}"
-        if self.datapath not in (None, SIT_ALONE):
-            counters = self.router.json("relayd", "show relay r counters json")["r"]
-            crossed = counters["rx4to6"]["packets"] + counters["tx6to4"]["packets"]
-            assert abs(crossed - self.got) <= (slack if self.datapath == "sit" else 0), f"{self.name}: {self.got} arrived, {crossed} counted: {counters}"
+            # XDP sends by uplinks alone
+            start_relay(self.router, datapath, ["in", "out"] if datapath == "xdp" else ["in"])
+
+    def verify(self, slack=100):
+        """And the counters say so."""
+        if self.name == SIT_ALONE:
+            # nobody says why; relayd's sit loses none
+            taken = self.taken(slack)
+            print(f"{self.name}: {taken - self.got} of {taken} lost in the router")
+            return
+        super().verify(slack)
+        counters = self.router.json("relayd", "show relay r counters json")["r"]
+        crossed = counters["rx4to6"]["packets"] + counters["tx6to4"]["packets"]
+        assert abs(crossed - self.got) <= (slack if self.name == "sit" else 0), \
+            f"{self.name}: {self.got} arrived, {crossed} counted: {counters}"
 
 
 def bare_sit(ns):
@@ -269,70 +130,25 @@ def start_relay(router, datapath, uplinks):
 
 # -------------------------------------------------------------------- rounds
 
-class Series:
-    """One kind of packet through one router, many rounds."""
-
-    def __init__(self, router, kind, size, flows):
-        self.router, self.kind, self.size, self.flows = router, kind, size, flows
-        self.frames = "".join(frame(kind, size, flow).hex() + "\n" for flow in range(flows))
-        self.counts = "ipv4" if kind == "plain" else WAYS[kind]
-        self.rates = []  # that the router took, of the last rounds
-        self.rounds = []
-
-    def round(self, seconds):
-        # as fast as can be, until it is known
-        found = self.router.blast(self.frames, self.counts, seconds, OVERLOAD * statistics.median(self.rates or [0]))
-        self.rates = [*self.rates[-4:], 1e9 / found["ns"]]
-        return found
-
-
-def compare(series, rounds, seconds):
-    """Rounds in turn; the first, which finds out about rates, does not count."""
-    for number in range(rounds + 1):
-        turn = number % len(series)
-        for one in series[turn:] + series[:turn]:
-            found = one.round(seconds)
-            if number:
-                one.rounds.append(found)
-    return series
-
-
-def figures(one, base):
-    """One series against another of the same rounds."""
-    ratios = sorted(b["ns"] / a["ns"] for a, b in zip(one.rounds, base.rounds))
-    cost = statistics.median(a["ns"] for a in one.rounds)
-    quarter = len(ratios) // 4
-    return {"datapath": one.router.datapath or "plain", "packets": one.kind, "size": one.size, "flows": one.flows,
-            "ns": round(cost, 1), "kpps": round(1e6 / cost), "ratio": round(statistics.median(ratios), 3),
-            "quarters": [round(ratios[quarter], 3), round(ratios[-1 - quarter], 3)],
-            "busy": round(statistics.median(a["busy"] for a in one.rounds), 2), "rounds": len(one.rounds),
-            "offered": round(statistics.median(a["sent"] / a["packets"] for a in one.rounds), 2)}
-
-
-HEADINGS = f"{'datapath':9} {'packets':12} {'octets':>6} {'flows':>6} {'ns each':>8} {'1000/s':>7} {'ratio':>6}  middle half"
-
-
-def row(found):
-    return (f"{found['datapath']:9} {found['packets']:12} {found['size']:6} {found['flows']:6} {found['ns']:8.0f} "
-            f"{found['kpps']:7} {found['ratio']:6.2f}  {found['quarters'][0]:.2f} to {found['quarters'][1]:.2f}")
-
-
 def forward(datapaths, args):
     """Rows of all datapaths and ways against plain forwarding, and of ebpf against sit."""
     rows, against_sit = [], []
     with Lab() as lab:
-        routers = [Forwarder(lab, number, name) for number, name in enumerate((None, *datapaths))]
+        routers = [Forwarder(lab, 0), *(Relay(lab, number, name) for number, name in enumerate(datapaths, 1))]
         print(HEADINGS)
         for flows in args.flows:
             for size in args.sizes:
-                series = [Series(routers[0], "plain", size, flows)]
-                series += [Series(router, way, size, flows) for router in routers[1:] for way in WAYS]
+                frames = {kind: "".join(frame(kind, size, flow).hex() + "\n" for flow in range(flows))
+                          for kind in ("plain", *WAYS)}
+                series = [Series(routers[0], "plain", size, frames["plain"], "ipv4")]
+                series += [Series(router, way, size, frames[way], counted)
+                           for router in routers[1:] for way, counted in WAYS.items()]
                 compare(series, args.rounds, args.seconds)
                 found = [figures(one, series[0]) for one in series]
                 rows += found
                 print("\n".join(map(row, found)), flush=True)
                 for way in WAYS:
-                    by = {one.router.datapath: one for one in series if one.kind == way}
+                    by = {one.router.name: one for one in series if one.kind == way}
                     against_sit += [{**figures(by["ebpf"], by[name]), "against": name}
                                     for name in ("sit", SIT_ALONE) if name in by and "ebpf" in by]
         for name in ("sit", SIT_ALONE):
@@ -346,74 +162,24 @@ def forward(datapaths, args):
 
 # ----------------------------------------------------------------------- TCP
 
-class Connected:
-    """A 6to4 host, a router, a native host. The first is an IPv4 host where the router is plain."""
+class SixToFour(Connected):
+    """The one end is a 6to4 host."""
 
-    def __init__(self, lab, name, datapath):
-        self.name, self.datapath = name, datapath
-        self.near, self.far = lab.ns(f"n{name}"), lab.ns(f"f{name}")
-        self.router = lab.router(f"r{name}")
-        lab.link(self.near, "eth0", ["203.0.113.2/24"], self.router.ns, "in", ["203.0.113.1/24", "2001:db8:2::1/64"])
-        lab.link(self.far, "eth0", ["198.51.100.2/24", "2001:db8:1::2/64"], self.router.ns, "out",
-                 ["198.51.100.1/24", "2001:db8:1::1/64"])
-        self.near.ip("route add default via 203.0.113.1")
-        self.far.ip("route add default via 198.51.100.1", "route add default via 2001:db8:1::1")
-        self.router.ns.ip(f"link set in address {ROUTER_MAC}", "route add default via 198.51.100.2",
-                          "route add default via 2001:db8:1::2")
-        self.addresses = {"near": "203.0.113.2", "far": "198.51.100.2"}
-        if datapath:
-            own = sixto4("203.0.113.2")
-            self.near.ip(f"addr add {own}/128 dev eth0 nodad",
-                         f"neigh add 2001:db8:2::1 lladdr {ROUTER_MAC} dev eth0",
-                         "route add default via 2001:db8:2::1 dev eth0 onlink mtu 1480")
-            self.near.run(BLAST, "host", "eth0", "203.0.113.2", RELAY)
-            start_relay(self.router, datapath, ["in", "out"])
-            self.addresses = {"near": own, "far": "2001:db8:1::2"}
-
-    def transfer(self, sender, seconds):
-        """Gigabits of payload from one end to the other: by the second, and by the second of a processor."""
-        source, sink = (self.near, self.far) if sender == "near" else (self.far, self.near)
-        address = self.addresses["far" if sender == "near" else "near"]
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        sends, takes = processors()
-        box = {}
-        with sink.socket(family, socket.SOCK_STREAM) as listener, source.socket(family, socket.SOCK_STREAM) as out:
-            listener.bind((address, 0))
-            listener.listen(1)
-            out.settimeout(30)
-            listener.settimeout(30)
-
-            def take():
-                os.sched_setaffinity(0, {takes})
-                with listener.accept()[0] as conn:
-                    conn.settimeout(30)
-                    total, room = 0, bytearray(1 << 20)
-                    began = time.monotonic()
-                    while got := conn.recv_into(room):
-                        total += got
-                    box.update(gbit=total * 8 / 1e9, seconds=time.monotonic() - began, take=time.thread_time())
-
-            def give():
-                os.sched_setaffinity(0, {sends})
-                out.connect(listener.getsockname()[:2])
-                data, end = bytes(1 << 20), time.monotonic() + seconds
-                while time.monotonic() < end:
-                    out.sendall(data)
-                out.shutdown(socket.SHUT_WR)
-                box["give"] = time.thread_time()
-
-            threads = [threading.Thread(target=body) for body in (take, give)]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join(60)
-        return {"gbit_s": box["gbit"] / box["seconds"], "gbit_cpu_s": box["gbit"] / (box["give"] + box["take"])}
+    def __init__(self, lab, datapath):
+        super().__init__(lab, datapath)
+        own = sixto4("203.0.113.2")
+        self.near.ip(f"addr add {own}/128 dev eth0 nodad",
+                     f"neigh add 2001:db8:2::1 lladdr {ROUTER_MAC} dev eth0",
+                     "route add default via 2001:db8:2::1 dev eth0 onlink mtu 1480")
+        self.near.run(BLAST, "host", "eth0", "203.0.113.2", RELAY)
+        start_relay(self.router, datapath, ["in", "out"])
+        self.addresses = {"near": own, "far": "2001:db8:1::2"}
 
 
 def tcp(datapaths, args):
     rows = []
     with Lab() as lab:
-        ends = [Connected(lab, name or "plain", name) for name in (None, *datapaths)]
+        ends = [Connected(lab), *(SixToFour(lab, name) for name in datapaths)]
         rates = {(end.name, sender): [] for end in ends for sender in ("near", "far")}
         for number in range(args.rounds + 1):
             for sender in ("near", "far"):
@@ -425,11 +191,10 @@ def tcp(datapaths, args):
     for sender, way in (("far", "encapsulated"), ("near", "decapsulated")):
         for end in ends:
             ours, plain = rates[end.name, sender], rates["plain", sender]
-            ratios = sorted(a["gbit_cpu_s"] / b["gbit_cpu_s"] for a, b in zip(ours, plain))
-            quarter = len(ratios) // 4
-            found = {"datapath": end.name, "way": way, "ratio": round(statistics.median(ratios), 3),
+            ratio, quarters = spread(a["gbit_cpu_s"] / b["gbit_cpu_s"] for a, b in zip(ours, plain))
+            found = {"datapath": end.name, "way": way, "ratio": round(ratio, 3),
                      **{key: round(statistics.median(one[key] for one in ours), 2) for key in ours[0]},
-                     "quarters": [round(ratios[quarter], 3), round(ratios[-1 - quarter], 3)]}
+                     "quarters": [round(value, 3) for value in quarters]}
             rows.append(found)
             print(f"{found['datapath']:9} {way:12} {found['gbit_s']:7.2f} {found['gbit_cpu_s']:10.2f} {found['ratio']:6.2f}  "
                   f"{found['quarters'][0]:.2f} to {found['quarters'][1]:.2f}", flush=True)
@@ -498,11 +263,6 @@ def judge(report):
     if report.get("load", {}).get("median_ms", 0) > GOALS["load_ms"]:
         missed.append(f"load: {report['load']}: over {GOALS['load_ms']} ms")
     return missed
-
-
-def machine():
-    model = re.search(r"^model name\s*:\s*(.*)$", pathlib.Path("/proc/cpuinfo").read_text(), re.M)
-    return f"{model.group(1) if model else platform.machine()}, kernel {platform.release()}"
 
 
 def main():
