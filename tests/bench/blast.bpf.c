@@ -3,6 +3,8 @@
  * The ends of tests/bench/datapath and teredo: what makes packets, what counts
  * them, and hosts whose own tunnel is not what is measured.
  */
+#include <stdbool.h>
+
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
@@ -44,6 +46,23 @@ struct {
 	__type(value, struct blast_count);
 } counts SEC(".maps");
 
+/* Whether it is time for another frame. */
+static __always_inline bool is_due(void)
+{
+	__u64 now;
+
+	if (gap_ns && !left) {
+		now = bpf_ktime_get_ns();
+		if (now < next_ns)
+			return false;
+		/* a pause is not made up for */
+		next_ns = now - next_ns > 64 * gap_ns ? now : next_ns + gap_ns;
+		left = burst;
+	}
+	left--;
+	return true;
+}
+
 /*
  * Pages come back with what the router made of them, so the headers are
  * written anew each time.
@@ -56,19 +75,11 @@ int blast_send(struct xdp_md *xdp)
 
 	const struct blast_frame *header;
 	__u32 which;
-	__u64 now;
 
 	if (data + BLAST_HEADER > end)
 		return XDP_ABORTED;
-	if (gap_ns && !left) {
-		now = bpf_ktime_get_ns();
-		if (now < next_ns)
-			return XDP_DROP;
-		/* a pause is not made up for */
-		next_ns = now - next_ns > 64 * gap_ns ? now : next_ns + gap_ns;
-		left = burst;
-	}
-	left--;
+	if (!is_due())
+		return XDP_DROP;
 	which = turn;
 	turn = which + 1 < frames ? which + 1 : 0;
 	header = bpf_map_lookup_elem(&headers, &which);
@@ -83,6 +94,54 @@ int blast_send(struct xdp_md *xdp)
 		__builtin_memcpy(data + BLAST_HEADER_IPV4,
 				 header->octets + BLAST_HEADER_IPV4,
 				 BLAST_HEADER_LONG - BLAST_HEADER_IPV4);
+	sent++;
+	return bpf_redirect(to_ifindex, 0);
+}
+
+static __always_inline void write_sum(struct iphdr *ip)
+{
+	__u64 sum = 0;
+
+	ip->check = 0;
+	for (int i = 0; i < 5; i++)
+		sum += ((__u32 *)ip)[i];
+	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	ip->check = ~((sum & 0xffff) + (sum >> 16));
+}
+
+/* how many clients there are, and what they are told apart by */
+const volatile __u32 clients;
+#define CLIENT_PORTS 40000
+#define CLIENT_PORT_FIRST 20000
+
+SEC("xdp")
+int blast_clients(struct xdp_md *xdp)
+{
+	struct ethhdr *eth = (void *)(long)xdp->data;
+	struct iphdr *ip = (void *)(eth + 1);
+	struct udphdr *udp = (void *)(ip + 1);
+	struct ipv6hdr *ip6 = (void *)(udp + 1);
+	const struct blast_frame *header;
+	__u32 which = 0;
+	__be16 port;
+
+	if ((void *)(ip6 + 1) > (void *)(long)xdp->data_end)
+		return XDP_ABORTED;
+	if (turn >= clients || !is_due())
+		return XDP_DROP;
+	header = bpf_map_lookup_elem(&headers, &which);
+	if (!header)
+		return XDP_ABORTED;
+	__builtin_memcpy(eth, header->octets, BLAST_HEADER_LONG);
+	port = bpf_htons(CLIENT_PORT_FIRST + turn % CLIENT_PORTS);
+	ip->saddr = bpf_htonl(bpf_ntohl(ip->saddr) + turn / CLIENT_PORTS);
+	write_sum(ip);
+	udp->source = port;
+	/* RFC 4380 section 4 */
+	ip6->saddr.s6_addr16[5] = ~port;
+	ip6->saddr.s6_addr32[3] = ~ip->saddr;
+	turn++;
 	sent++;
 	return bpf_redirect(to_ifindex, 0);
 }
@@ -186,8 +245,6 @@ static __always_inline int decapsulate(struct __sk_buff *skb, int length,
 static __always_inline void write_ipv4(struct iphdr *ip, __u8 protocol,
 				       __u16 length)
 {
-	__u64 sum = 0;
-
 	*ip = (struct iphdr){
 		.version = 4,
 		.ihl = 5,
@@ -197,11 +254,7 @@ static __always_inline void write_ipv4(struct iphdr *ip, __u8 protocol,
 		.saddr = host_address,
 		.daddr = relay_address,
 	};
-	for (int i = 0; i < 5; i++)
-		sum += ((__u32 *)ip)[i];
-	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	ip->check = ~((sum & 0xffff) + (sum >> 16));
+	write_sum(ip);
 }
 
 SEC("tc")

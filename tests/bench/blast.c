@@ -5,12 +5,18 @@
  * blast send IFNAME SECONDS RATE BURST
  *
  *   Sends the frames of its standard input, a line of hexadecimal digits each,
- *   in turn out of IFNAME, a veth; RATE a second, in bursts of so many, or 0: as
- *   fast as it can. They
- *   are live XDP frames of BPF_PROG_TEST_RUN, redirected to it: the other end
- *   gets pages of a page pool with room in front, in its NAPI, as from the
- *   driver of a NIC.  A socket that sends costs more than a router that
- *   forwards, and leaves no room.  Prints how many were given to IFNAME.
+ *   in turn out of IFNAME, a veth; RATE a second, in bursts of so many, or 0:
+ *   as fast as it can. They are live XDP frames of BPF_PROG_TEST_RUN,
+ *   redirected to it: the other end gets pages of a page pool with room in
+ *   front, in its NAPI, as from the driver of a NIC.  A socket that sends costs
+ *   more than a router that forwards, and leaves no room.  Prints how many were
+ *   given to IFNAME.
+ *
+ * blast clients IFNAME SECONDS RATE COUNT
+ *
+ *   Sends the one frame of its standard input, which is a Teredo client's to
+ *   its relay, COUNT times, each time as of another client: 40000 ports on each
+ *   of as many IPv4 addresses as are wanted.
  *
  * blast sink IFNAME tc|xdp
  *
@@ -118,12 +124,13 @@ static unsigned int read_frames(struct blast_frame *headers,
 	return frames;
 }
 
-static int do_send(struct blast_bpf *skel, int ifindex, char **args)
+/* Sends for that time, frames as prog makes them of those of standard input. */
+static int send_by(struct blast_bpf *skel, struct bpf_program *prog,
+		   int ifindex, char **args)
 {
 	static struct blast_frame headers[BLAST_FRAMES];
 	static unsigned char frame[4096];
 	double seconds = atof(args[0]), rate = atof(args[1]);
-	int burst = atoi(args[2]);
 	size_t length = 0;
 	unsigned int frames =
 		read_frames(headers, frame, sizeof(frame), &length);
@@ -132,13 +139,12 @@ static int do_send(struct blast_bpf *skel, int ifindex, char **args)
 		    .repeat = CALL, .batch_size = BATCH);
 	int ret;
 
-	if (!frames || burst < 1)
+	if (!frames)
 		return 2;
 	skel->rodata->to_ifindex = ifindex;
-	skel->rodata->gap_ns = rate > 0 ? 1e9 / rate * burst : 0;
-	skel->rodata->burst = burst;
+	skel->rodata->gap_ns = rate > 0 ? 1e9 / rate * skel->rodata->burst : 0;
 	skel->rodata->frames = frames;
-	bpf_program__set_autoload(skel->progs.blast_send, true);
+	bpf_program__set_autoload(prog, true);
 	ret = blast_bpf__load(skel);
 	for (__u32 i = 0; i < frames && !ret; i++)
 		ret = bpf_map__update_elem(skel->maps.headers, &i, sizeof(i),
@@ -148,12 +154,25 @@ static int do_send(struct blast_bpf *skel, int ifindex, char **args)
 	ret = alarm_after(seconds);
 	if (ret)
 		return fail("timer", ret);
-	ret = bpf_prog_test_run_opts(bpf_program__fd(skel->progs.blast_send),
-				     &opts);
+	ret = bpf_prog_test_run_opts(bpf_program__fd(prog), &opts);
 	if (ret && ret != -EINTR)
 		return fail("live frames", ret);
 	printf("%llu\n", (unsigned long long)skel->bss->sent);
 	return 0;
+}
+
+static int do_send(struct blast_bpf *skel, int ifindex, char **args)
+{
+	skel->rodata->burst = atoi(args[2]);
+	if (!skel->rodata->burst)
+		return fail("burst", EINVAL);
+	return send_by(skel, skel->progs.blast_send, ifindex, args);
+}
+
+static int do_clients(struct blast_bpf *skel, int ifindex, char **args)
+{
+	skel->rodata->clients = atoi(args[2]);
+	return send_by(skel, skel->progs.blast_clients, ifindex, args);
 }
 
 static int print_counts(struct blast_bpf *skel)
@@ -279,6 +298,7 @@ int main(int argc, char **argv)
 		int args;
 		int (*run)(struct blast_bpf *skel, int ifindex, char **args);
 	} commands[] = {{"send", 3, do_send},
+			{"clients", 3, do_clients},
 			{"sink", 1, do_sink},
 			{"host", 2, do_host},
 			{"client", 3, do_client}};
@@ -306,6 +326,7 @@ int main(int argc, char **argv)
 	}
 	fprintf(stderr,
 		"usage: blast send IFNAME SECONDS RATE BURST\n"
+		"       blast clients IFNAME SECONDS RATE COUNT\n"
 		"       blast sink IFNAME tc|xdp\n"
 		"       blast host IFNAME ADDRESS RELAY\n"
 		"       blast client IFNAME ADDRESS PORT RELAY\n");
