@@ -1,22 +1,26 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The benchmark of the datapaths still works; what it finds is of no interest here."""
+"""The benchmarks of the datapaths still work; what they find is of no interest here."""
 
 import json
 import subprocess
 
 from lab import REPO
 
-DATAPATH = REPO / "tests" / "bench" / "datapath.py"
 WAYS = {"encapsulate", "decapsulate"}
+
+
+def bench(name, tmp_path, *args):
+    """What it reports."""
+    file = tmp_path / f"{name}.json"
+    run = subprocess.run(["/usr/bin/python3", "-B", REPO / "tests" / "bench" / f"{name}.py", "--quick", "--json", file,
+                          *args], capture_output=True, text=True, timeout=300, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    return json.loads(file.read_text())
 
 
 def test_datapath(tmp_path):
     """Each part, in seconds: packets cross and are counted, and nothing is lost that should not be."""
-    file = tmp_path / "datapath.json"
-    run = subprocess.run(["/usr/bin/python3", "-B", DATAPATH, "--quick", "--datapath", "ebpf", "--json", file],
-                         capture_output=True, text=True, timeout=300, check=False)
-    assert run.returncode == 0, run.stdout + run.stderr
-    report = json.loads(file.read_text())
+    report = bench("datapath", tmp_path, "--datapath", "ebpf")
     for part, datapath in (("forward", "ebpf"), ("xdp", "xdp")):
         rows = report[part]["rows"]
         assert {row["packets"] for row in rows if row["datapath"] == datapath} == WAYS
@@ -25,3 +29,14 @@ def test_datapath(tmp_path):
         (name, way) for name in ("plain", "ebpf") for way in ("encapsulated", "decapsulated")}
     assert all(row["gbit_s"] > 0 for row in report["tcp"])
     assert report["load"]["uplinks"] == 2 and report["load"]["median_ms"] > 0
+
+
+def test_teredo(tmp_path):
+    """With Miredo alone: packets cross, TCP carries what it was given, unknown clients are found."""
+    report = bench("teredo", tmp_path, "--relay", "miredo")
+    assert {(row["relay"], row["packets"]) for row in report["cpu"]} == {
+        (name, way) for name in ("plain", "miredo") for way in WAYS}
+    assert all(row["ns"] > 0 for row in report["cpu"])
+    assert {row["relay"] for row in report["tcp"]} == {"plain", "miredo"}
+    assert all(row["gbit_s"] > 0 for row in report["tcp"])
+    assert report["first"]["relays"]["miredo"]["ms"] > 0
