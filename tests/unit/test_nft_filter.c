@@ -295,7 +295,7 @@ static void expect(const uint8_t *pkt, size_t len, enum tunnel_way way,
 		for (size_t i = 0; i < 2; i++)
 			if (now.relay[i].drops[r] != before.relay[i].drops[r])
 				print_error("relay %zu: %s\n", i,
-					    rfc3964_reasons[r]);
+					    case_reasons[r]);
 	fail_msg("passed %d 4to6, %d 6to4: %s",
 		 (int)(now.passed[0] - before.passed[0]),
 		 (int)(now.passed[1] - before.passed[1]), what);
@@ -322,9 +322,9 @@ static void test_rfc3964(void **state)
 		uint8_t pkt[PACKET];
 
 		if (strcmp(loaded, c->lines) != 0) {
-			relays[0].direction = c->direction;
-			relays[0].rules = c->rules;
-			relays[0].nrules = c->nrules;
+			relays[0].direction = c->relay.direction;
+			relays[0].rules = c->relay.rules;
+			relays[0].nrules = c->relay.nrules;
 			load();
 			loaded = c->lines;
 		}

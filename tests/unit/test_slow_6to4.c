@@ -26,9 +26,9 @@ static struct relay_bpf_relay relay_of(const struct rfc3964_case *c)
 		.ttl = 64,
 	};
 
-	if (tunnel_has_way(c->direction, TUNNEL_WAY_4TO6))
+	if (tunnel_has_way(c->relay.direction, TUNNEL_WAY_4TO6))
 		relay.flags |= RELAY_BPF_4TO6;
-	if (tunnel_has_way(c->direction, TUNNEL_WAY_6TO4))
+	if (tunnel_has_way(c->relay.direction, TUNNEL_WAY_6TO4))
 		relay.flags |= RELAY_BPF_6TO4;
 	memset(relay.octets4, 0xff, sizeof(relay.octets4));
 	memset(relay.octets6, 0xff, sizeof(relay.octets6));
@@ -63,7 +63,7 @@ static enum relay_bpf_reason run(const struct rfc3964_case *c, uint8_t *pkt,
 				 size_t len, struct slow_packet *out)
 {
 	struct relay_bpf_relay relay = relay_of(c);
-	struct slow_relay slow = {&relay, c->rules, c->nrules};
+	struct slow_relay slow = {&relay, c->relay.rules, c->relay.nrules};
 
 	return c->way == TUNNEL_WAY_4TO6 ? slow_6to4_in(&slow, pkt, len, out)
 					 : slow_6to4_out(&slow, pkt, len, out);
@@ -79,7 +79,7 @@ static void test_rfc3964(void **state)
 
 		got = run(c, pkt, build(c, pkt), &out);
 		if (got != c->reason)
-			fail_msg("%s, not: %s", rfc3964_reasons[got], c->text);
+			fail_msg("%s, not: %s", case_reasons[got], c->text);
 		if (got != RELAY_BPF_PASS)
 			continue;
 		assert_int_equal(out.len, INNER + DATA);
