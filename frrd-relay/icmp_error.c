@@ -8,6 +8,7 @@
 #include "checksum.h"
 
 #include "icmp_error.h"
+#include "octets.h"
 
 #define IPV4_MIN_HDR 20
 #define IPV6_HDR 40
@@ -36,11 +37,6 @@ struct quote {
 	const uint8_t *outer; /* IPv4 header */
 	struct span inner;    /* IPv6 packet, as much of it as is there */
 };
-
-static uint16_t get16(const uint8_t *at)
-{
-	return at[0] << 8 | at[1];
-}
 
 /* The header of an IPv4 packet that is there as a whole; 0: none. */
 static size_t ipv4_header(const uint8_t *data, size_t len)

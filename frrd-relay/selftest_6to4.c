@@ -26,6 +26,7 @@
 #include <linux/if_packet.h>
 
 #include "log.h"
+#include "octets.h"
 #include "privs.h"
 #include "relay_time.h"
 #include "selftest.h"
@@ -52,43 +53,6 @@ static int sockets_error = -ENOTCONN, nflog_error = -ENOTCONN;
 static const char *sockets_what = "";
 
 /* -------- packets -------- */
-
-static void put16(uint8_t *p, uint16_t v)
-{
-	v = htons(v);
-	memcpy(p, &v, sizeof(v));
-}
-
-static void put32(uint8_t *p, uint32_t v)
-{
-	v = htonl(v);
-	memcpy(p, &v, sizeof(v));
-}
-
-static uint16_t get16(const uint8_t *p)
-{
-	return p[0] << 8 | p[1];
-}
-
-static uint32_t get32(const uint8_t *p)
-{
-	return (uint32_t)get16(p) << 16 | get16(p + 2);
-}
-
-/* RFC 1071 over n octets, n even */
-static uint32_t sum16(uint32_t sum, const uint8_t *p, size_t n)
-{
-	for (size_t i = 0; i < n; i += 2)
-		sum += get16(p + i);
-	return sum;
-}
-
-static uint16_t sum_fold(uint32_t sum)
-{
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return ~sum;
-}
 
 static struct in_addr dummy_address(void)
 {

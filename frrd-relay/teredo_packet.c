@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <zebra.h>
 
+#include "octets.h"
 #include "teredo_packet.h"
 
 #define IP6_HEADER_LEN 40
@@ -23,17 +24,6 @@
 #define TRAILER_DISCARD 1
 
 static const uint8_t prefix[4] = {0x20, 0x01, 0, 0};
-
-static uint16_t get16(const uint8_t *p)
-{
-	return p[0] << 8 | p[1];
-}
-
-static void put16(uint8_t *p, uint16_t value)
-{
-	p[0] = value >> 8;
-	p[1] = value;
-}
 
 /* RFC 4380 section 4: each bit of a client's address and port is reversed, so
  * that a NAT that looks for them finds none. */

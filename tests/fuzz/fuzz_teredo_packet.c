@@ -6,12 +6,8 @@
  */
 #include "fuzz.h"
 
+#include "octets.h"
 #include "teredo_packet.h"
-
-static uint16_t get16(const uint8_t *p)
-{
-	return p[0] << 8 | p[1];
-}
 
 /* All but the last of what is in a datagram, as the RFC draws it. */
 static size_t write_headers(uint8_t *at, const struct teredo_packet *pkt)
