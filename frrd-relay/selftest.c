@@ -14,6 +14,7 @@
 #include "relay_debug.h"
 #include "relay_time.h"
 #include "selftest.h"
+#include "selftest_teredo.h"
 #include "tunnel_bpf.h"
 #include "tunnel_kernel.h"
 
@@ -122,6 +123,7 @@ static void selftest_judge(struct tunnel *tun)
 	EVENT_OFF(tun->t_self_test_judge);
 	tunnel_nflog_poll();
 	tunnel_bpf_poll();
+	selftest_teredo_poll(tun);
 	for (enum tunnel_way way = 0; way < TUNNEL_WAYS; way++) {
 		struct tunnel_self_test *st = &tun->st[way];
 

@@ -9,6 +9,14 @@
 
 #include "tunnel.h"
 
+/* What a probe tells of itself. */
+struct selftest_probe {
+	enum tunnel_way way;
+	bool uplink; /* 6to4: left, or is to leave, by an uplink */
+	uint16_t id; /* of the tunnel */
+	uint32_t seq;
+};
+
 void selftest_register(struct tunnel *tun);
 void selftest_unregister(struct tunnel *tun);
 /* The tunnel with that st_id, or NULL. */

@@ -3,7 +3,7 @@
 #ifndef _RELAY_SELFTEST_6TO4_H
 #define _RELAY_SELFTEST_6TO4_H
 
-#include "tunnel.h"
+#include "selftest.h"
 
 /* 0 or -errno; what is missing then is told with each probe. */
 int selftest_6to4_init(void);
@@ -37,13 +37,6 @@ int selftest_6to4_send(struct tunnel *tun, enum tunnel_way way,
 
 /* 0, or why what the stack lets out is not handed over, in st->why too. */
 int selftest_6to4_log_error(struct tunnel_self_test *st);
-
-struct selftest_probe {
-	enum tunnel_way way;
-	bool uplink; /* left, or is to leave, by an uplink */
-	uint16_t id; /* of the tunnel */
-	uint32_t seq;
-};
 
 /* What the eBPF programs have made of a probe (bpf/relay_bpf.h). */
 struct relay_bpf_probe;

@@ -232,6 +232,7 @@ struct tunnel {
 	int64_t st_probed_us; /* monotonic; the last probe */
 	struct tunnel_self_test st[TUNNEL_WAYS];
 	struct frr_event *t_self_test, *t_self_test_judge;
+	struct selftest_teredo *st_teredo; /* selftest_teredo.c's own */
 };
 
 /*

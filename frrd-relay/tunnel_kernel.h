@@ -160,6 +160,10 @@ int kern_addr_change(ifindex_t ifindex, const struct prefix *p, bool add);
 /* host route in the local table to a device, see selftest.c */
 int kern_local_route_add(const struct in6_addr *dst, ifindex_t ifindex);
 int kern_local_route_del(const struct in6_addr *dst, ifindex_t ifindex);
+/* The same to this host itself, which then has an address that is on none of
+ * its interfaces; goes with that one. Asked of, the kernel names lo. */
+int kern_own_route(bool add, const struct in6_addr *dst, ifindex_t ifindex);
+bool kern_own_route_present(const struct in6_addr *dst);
 /*
  * A standby route, see tunnel_keep.c: forwarding goes on after zebra has taken
  * its route out of the kernel. The metric is worse than any of zebra's, so

@@ -365,6 +365,14 @@ int kern_local_route_del(const struct in6_addr *dst, ifindex_t ifindex)
 	return kern_route6(false, &local_route, dst, ifindex, 0);
 }
 
+int kern_own_route(bool add, const struct in6_addr *dst, ifindex_t ifindex)
+{
+	struct rtmsg rtm = local_route;
+
+	rtm.rtm_type = RTN_LOCAL;
+	return kern_route6(add, &rtm, dst, ifindex, 0);
+}
+
 int kern_standby_route(bool add, const struct prefix_ipv6 *p, ifindex_t ifindex)
 {
 	const struct rtmsg rtm = {
@@ -421,6 +429,13 @@ bool kern_local_route_present(const struct in6_addr *dst, ifindex_t ifindex)
 
 	return route_ask(AF_INET6, dst, &ans) == 0 && ans.local_table &&
 	       ans.oif == ifindex;
+}
+
+bool kern_own_route_present(const struct in6_addr *dst)
+{
+	struct kern_route ans;
+
+	return route_ask(AF_INET6, dst, &ans) == 0 && ans.type == RTN_LOCAL;
 }
 
 ifindex_t kern_route_oif(int family, const void *addr, bool *discarded)

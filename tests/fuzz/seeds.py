@@ -311,6 +311,19 @@ def teredo_packet():
     yield "client-to-client", origin + ipv6(client, "2001:0:cb00:7178:3cff:efff:3fff:fdfe", 58, b"\x80" + bytes(7))
 
 
+def selftest_teredo():
+    peer, local = "2001:0:c000:201:0:63bf:3fff:fdfe", "2001:0:c000:201:0:f226:3fff:fdfe"
+    for way in 0, 1:
+        data = NONCE + struct.pack("!IHH", 7, 1, way)
+        udp = struct.pack("!HHHH", 3545, 3545, 8 + len(data), 0) + data
+        packet = ipv6(*((local, peer) if way else (peer, local)), 17, udp, hops=2)
+        outer = ipv4("192.0.2.1", "192.0.2.1", 17, struct.pack("!HHHH", 3545, 40000, 8 + len(packet), 0) + packet)
+        for name, what in (("data", data), ("packet", packet), ("outer", outer)):
+            yield f"{name}-{way}", what
+            yield f"{name}-{way}-cut", what[:-1]
+    yield "no-way", NONCE + struct.pack("!IHH", 7, 1, 2)
+
+
 # -------------------------------------------------------------------- journal
 
 def journal():
@@ -349,7 +362,7 @@ def bfd():
 
 
 SEEDS = {f.__name__: f for f in (links, routes, replies, selftest, nflog, nft, icmp_echo, icmp_error, slow_6to4,
-                                 teredo_packet, journal, bfd)}
+                                 teredo_packet, selftest_teredo, journal, bfd)}
 
 
 def fill():
