@@ -317,6 +317,18 @@ bool tunnel_bpf_xdp(const struct tunnel *tun)
 	return false;
 }
 
+int tunnel_bpf_peers_fd(const struct tunnel *tun)
+{
+	const struct bpf_place *pl = bpf_place_of(tun);
+
+	return pl ? pl->peers_fd : -1;
+}
+
+void tunnel_bpf_decisions_over(void)
+{
+	bpf_decisions_over();
+}
+
 /* -------- counters -------- */
 
 void tunnel_bpf_counters(const struct tunnel *tun,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The eBPF datapath of 6to4 relays: one object for all of them. This is what
+ * The eBPF datapath of relays: one object for all of them. This is what
  * loads it, keeps its maps and says on which links its programs are to hang
  * (tunnel_attach.h does that).
  *
@@ -36,6 +36,17 @@ void tunnel_bpf_check(void);
 const char *tunnel_bpf_problem(const struct tunnel *tun);
 /* XDP runs on an uplink of this tunnel */
 bool tunnel_bpf_xdp(const struct tunnel *tun);
+
+/*
+ * The map of a Teredo tunnel's peers, struct relay_bpf_peer by struct
+ * relay_bpf_peer_key; -1: none. It stays the same while `peers maximum` does.
+ * Whoever wants it longer than until the next event has to dup() it; no
+ * privilege is needed to read it and to write.
+ */
+int tunnel_bpf_peers_fd(const struct tunnel *tun);
+/* After peers have gone out of it: nothing that the programs have decided by
+ * them serves on. From any thread, while a tunnel has the fast way. */
+void tunnel_bpf_decisions_over(void);
 
 /* All processors' counters of a tunnel, zero when it has none. */
 void tunnel_bpf_counters(const struct tunnel *tun,

@@ -107,7 +107,90 @@ bool bpf_place_is_stale(const struct bpf_place *pl)
 	return false;
 }
 
+/* -------- Teredo's peers -------- */
+
+/*
+ * All of the map's memory is taken here, by privilege, so that the engine's
+ * thread, which has none, is never refused a place. One more than the bound is
+ * the self-test's peer.
+ */
+static int peers_sync(struct bpf_place *pl)
+{
+	const struct tunnel_params *p = &pl->tun->params;
+	int fd, ret;
+
+	if (!p->udp_port || (pl->peers_fd >= 0 && pl->peers_max == p->peers_max))
+		return 0;
+	fd = bpf_map_create(BPF_MAP_TYPE_HASH, "relay_peers",
+			    sizeof(struct relay_bpf_peer_key),
+			    sizeof(struct relay_bpf_peer), p->peers_max + 1,
+			    NULL);
+	if (fd < 0)
+		return -errno;
+	ret = map_put(skel->maps.peers, &pl->at, &fd);
+	if (ret < 0) {
+		close(fd);
+		return ret;
+	}
+	if (pl->peers_fd >= 0)
+		close(pl->peers_fd);
+	pl->peers_fd = fd;
+	pl->peers_max = p->peers_max;
+	return 0;
+}
+
+static void peers_drop(struct bpf_place *pl)
+{
+	if (pl->peers_fd < 0)
+		return;
+	map_drop(skel->maps.peers, &pl->at);
+	close(pl->peers_fd);
+	pl->peers_fd = -1;
+}
+
 /* -------- places -------- */
+
+/* Where 4to6 packets for a relay arrive: the key, and the map. */
+static struct bpf_map *end_of(const struct relay_bpf_relay *relay,
+			      struct relay_bpf_service *key)
+{
+	*key = (struct relay_bpf_service){.addr = relay->source,
+					  .port = relay->udp_port};
+	return relay->udp_port ? skel->maps.by_service : skel->maps.by_source;
+}
+
+static int end_put(const struct relay_bpf_relay *relay, uint32_t at)
+{
+	struct relay_bpf_service key;
+	struct bpf_map *map = end_of(relay, &key);
+
+	return map_put(map, &key, &at);
+}
+
+static void end_drop(const struct relay_bpf_relay *relay)
+{
+	struct relay_bpf_service key;
+	struct bpf_map *map = end_of(relay, &key);
+
+	if (relay->source)
+		map_drop(map, &key);
+}
+
+static bool end_same(const struct relay_bpf_relay *a,
+		     const struct relay_bpf_relay *b)
+{
+	return a->source == b->source && a->udp_port == b->udp_port;
+}
+
+/* No Teredo relay, and the programs let UDP go by. */
+static void count_services(void)
+{
+	uint32_t n = 0;
+
+	for (size_t at = 0; at < places_end; at++)
+		n += places[at] && places[at]->relay.udp_port;
+	skel->bss->services = n;
+}
 
 int bpf_place_sync(struct bpf_place *pl, ifindex_t ifindex, bool on_tun)
 {
@@ -119,18 +202,21 @@ int bpf_place_sync(struct bpf_place *pl, ifindex_t ifindex, bool on_tun)
 	tunnel_filter_relay(p, ifindex, on_tun, &relay);
 	ret = place_rules(pl);
 	if (ret == 0)
+		ret = peers_sync(pl);
+	if (ret == 0)
 		ret = map_put(skel->maps.relays, &pl->at, &relay);
 	if (ret == 0)
-		ret = map_put(skel->maps.by_source, &relay.source, &pl->at);
+		ret = end_put(&relay, pl->at);
 	if (ret == 0)
 		ret = map_put(skel->maps.by_ifindex, &index, &pl->at);
 	if (ret == 0) {
 		pl->relay = relay;
-		if (old.source && old.source != relay.source)
-			map_drop(skel->maps.by_source, &old.source);
+		if (!end_same(&old, &relay))
+			end_drop(&old);
 		if (old.ifindex && old.ifindex != relay.ifindex)
 			map_drop(skel->maps.by_ifindex, &old.ifindex);
 	}
+	count_services();
 	bpf_decisions_over();
 	return ret;
 }
@@ -160,6 +246,7 @@ struct bpf_place *bpf_place_new(struct tunnel *tun)
 	pl = places[at] = XCALLOC(MTYPE_BPF_PLACE, sizeof(*pl));
 	pl->at = at;
 	pl->tun = tun;
+	pl->peers_fd = -1;
 	places_end = MAX(places_end, at + 1);
 	return pl;
 }
@@ -167,11 +254,13 @@ struct bpf_place *bpf_place_new(struct tunnel *tun)
 void bpf_place_clear(struct bpf_place *pl)
 {
 	/* first what leads there */
-	map_drop(skel->maps.by_source, &pl->relay.source);
+	end_drop(&pl->relay);
 	map_drop(skel->maps.by_ifindex, &pl->relay.ifindex);
 	bpf_decisions_over();
 	memset(&pl->relay, 0, sizeof(pl->relay));
 	map_put(skel->maps.relays, &pl->at, &pl->relay);
+	peers_drop(pl);
+	count_services();
 	for (size_t i = 0; i < pl->nrules; i++)
 		rule_change(pl->at, &pl->rules[i], false);
 }
@@ -179,6 +268,8 @@ void bpf_place_clear(struct bpf_place *pl)
 void bpf_place_free(struct bpf_place **pl)
 {
 	places[(*pl)->at] = NULL;
+	if ((*pl)->peers_fd >= 0)
+		close((*pl)->peers_fd);
 	XFREE(MTYPE_BPF_RULES, (*pl)->rules);
 	XFREE(MTYPE_BPF_PLACE, *pl);
 }

@@ -18,6 +18,9 @@ struct bpf_place {
 	struct relay_bpf_relay relay; /* as in the map */
 	struct filter_rule *rules;    /* normalized */
 	size_t nrules;
+	/* Teredo: its inner map of `peers`, made for so many; -1: none */
+	int peers_fd;
+	uint32_t peers_max;
 };
 
 /* The object that is loaded; NULL: none, forgets all places. */

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * 6to4 in tc: a packet is taken where it comes in, checked, given its new
- * header and sent out by the interface that the kernel's own FIB names.
+ * 6to4 and Teredo in tc: a packet is taken where it comes in, checked, given
+ * its new header and sent out by the interface that the kernel's own FIB names.
  *
- *   uplink_ingress     IPv4 protocol 41 to a relay: decapsulated (4to6);
- *                      IPv6 that the FIB would give to a relay: encapsulated
+ *   uplink_ingress     IPv4 protocol 41, or UDP, to a relay: decapsulated
+ *                      (4to6); IPv6 that the FIB would give to a relay:
+ *                      encapsulated
  *   uplink_ingress_l3  the same, on a device without a link-layer header
  *   relay_egress       IPv6 that reached a relay's interface through the stack:
  *                      encapsulated
  *
  * What is rare or hard goes on up the stack, which does it right: fragments,
- * options, the last hop, packets too big, anything for the host itself. In
+ * options, the last hop, packets too big, anything for the host itself; and
+ * Teredo's peers that are not known yet (teredo_tc.h). In
  * doubt a packet goes up, never out; and it goes up as it came, since nothing
  * is written to it before it is sure to go out.
  *
@@ -34,8 +36,36 @@
 #include "relay_maps.h"
 #include "relay_pass.h"
 #include "sixtofour_tc.h"
+#include "teredo_tc.h"
 
 #define LOOPBACK_IFINDEX 1
+
+/* IPv6 to a relay of its kind. NULL: none. */
+static __always_inline int encapsulate(struct __sk_buff *skb, __u32 l2,
+				       const struct relay_bpf_relay *relay,
+				       struct pass *pass, bool forwarded)
+{
+	const struct ipv6hdr *ip6 = (void *)(long)skb->data + l2;
+
+	if (!relay || (const void *)(ip6 + 1) > (void *)(long)skb->data_end)
+		return TC_ACT_UNSPEC;
+	if (relay->udp_port)
+		return relay_is_teredo(ip6_destination(ip6))
+			       ? teredo_encapsulate(skb, l2, relay, pass,
+						    forwarded)
+			       : TC_ACT_UNSPEC;
+	return relay_is_6to4(ip6_destination(ip6))
+		       ? sixtofour_encapsulate(skb, l2, relay, pass, forwarded)
+		       : TC_ACT_UNSPEC;
+}
+
+/* Is it to the peer that the self-test of a Teredo relay has made? */
+static __always_inline bool is_own_peer(const struct relay_bpf_relay *relay,
+					const struct ipv6hdr *ip6)
+{
+	return relay->udp_port && ip6->nexthdr == IPPROTO_UDP &&
+	       relay_teredo_mapped(ip6_destination(ip6)) == relay->source;
+}
 
 /* IPv6: to the relay that the FIB gives it to, if any. l2: octets before the
  * IPv6 header. */
@@ -52,9 +82,10 @@ static __always_inline int uplink_ipv6(struct __sk_buff *skb, __u32 l2,
 	end = (const void *)(long)skb->data_end;
 	ip6 = data + l2;
 	if ((const void *)(ip6 + 1) > end ||
-	    !relay_is_6to4(ip6_destination(ip6)))
+	    (!relay_is_6to4(ip6_destination(ip6)) &&
+	     !relay_is_teredo(ip6_destination(ip6))))
 		return TC_ACT_UNSPEC;
-	if (flow_known(skb, pass, ip6, NULL)) {
+	if (flow_known(skb, pass, ip6, NULL, 0)) {
 		relay = relay_at(&pass->check.place);
 	} else {
 		fib_ask6(&pass->fib, skb->ifindex, ip6, 1);
@@ -69,9 +100,46 @@ static __always_inline int uplink_ipv6(struct __sk_buff *skb, __u32 l2,
 			bpf_map_lookup_elem(&by_ifindex, &pass->fib.ifindex),
 			&pass->check);
 	}
-	if (!relay)
-		return TC_ACT_UNSPEC;
 	return encapsulate(skb, l2, relay, pass, false);
+}
+
+/* of what this host sends itself, the probes alone */
+static __always_inline bool is_for_programs(struct __sk_buff *skb, __u32 inner,
+					    struct pass *pass)
+{
+	if (skb->ifindex != LOOPBACK_IFINDEX)
+		return true;
+	if (!is_probe(skb, inner, probe_nonce))
+		return false;
+	pass->probe = pass->check.unfiltered = true;
+	return true;
+}
+
+/* IPv4: by what is in it. */
+static __always_inline int uplink_ipv4(struct __sk_buff *skb, __u32 l2,
+				       struct pass *pass)
+{
+	const struct iphdr *ip;
+	const void *data, *end;
+
+	if (!pull(skb, l2 + IP4_LEN))
+		return TC_ACT_UNSPEC;
+	data = (const void *)(long)skb->data;
+	end = (const void *)(long)skb->data_end;
+	ip = data + l2;
+	if ((const void *)(ip + 1) > end)
+		return TC_ACT_UNSPEC;
+	switch (ip->protocol) {
+	case IPPROTO_IPV6:
+		return is_for_programs(skb, l2 + IP4_LEN, pass)
+			       ? sixtofour_decapsulate(skb, l2, pass)
+			       : TC_ACT_UNSPEC;
+	case IPPROTO_UDP:
+		return is_for_programs(skb, l2 + TEREDO_LEN, pass)
+			       ? teredo_decapsulate(skb, l2, pass)
+			       : TC_ACT_UNSPEC;
+	}
+	return TC_ACT_UNSPEC;
 }
 
 static __always_inline int ingress(struct __sk_buff *skb, __u32 l2)
@@ -85,24 +153,14 @@ static __always_inline int ingress(struct __sk_buff *skb, __u32 l2)
 	switch (skb->protocol) {
 	case bpf_htons(ETH_P_IP):
 		pass.way = RELAY_BPF_WAY_4TO6;
-		break;
+		return uplink_ipv4(skb, l2, &pass);
 	case bpf_htons(ETH_P_IPV6):
 		pass.way = RELAY_BPF_WAY_6TO4;
-		break;
-	default:
-		return TC_ACT_UNSPEC;
+		return is_for_programs(skb, l2, &pass)
+			       ? uplink_ipv6(skb, l2, &pass)
+			       : TC_ACT_UNSPEC;
 	}
-	/* of what this host sends itself, the probes alone */
-	if (skb->ifindex == LOOPBACK_IFINDEX) {
-		if (!is_probe(skb,
-			      pass.way == RELAY_BPF_WAY_4TO6 ? l2 + IP4_LEN
-							     : l2,
-			      probe_nonce))
-			return TC_ACT_UNSPEC;
-		pass.probe = pass.check.unfiltered = true;
-	}
-	return pass.way == RELAY_BPF_WAY_4TO6 ? decapsulate(skb, l2, &pass)
-					      : uplink_ipv6(skb, l2, &pass);
+	return TC_ACT_UNSPEC;
 }
 
 SEC("tc")
@@ -133,14 +191,19 @@ int relay_egress(struct __sk_buff *skb)
 	data = (const void *)(long)skb->data;
 	end = (const void *)(long)skb->data_end;
 	ip6 = data;
-	if ((const void *)(ip6 + 1) > end ||
-	    !relay_is_6to4(ip6_destination(ip6)))
+	if ((const void *)(ip6 + 1) > end)
 		return TC_ACT_UNSPEC;
 	if (ip6->nexthdr == IPPROTO_ICMPV6 && is_probe(skb, 0, stack_nonce))
 		return TC_ACT_UNSPEC;
 	relay = relay_find(bpf_map_lookup_elem(&by_ifindex, &ifindex),
 			   &pass.check);
-	return relay ? encapsulate(skb, 0, relay, &pass, true) : TC_ACT_UNSPEC;
+	if (relay && is_own_peer(relay, ip6)) {
+		if (is_probe(skb, 0, stack_nonce))
+			return TC_ACT_UNSPEC;
+		pass.probe = pass.check.unfiltered =
+			is_probe(skb, 0, probe_nonce);
+	}
+	return encapsulate(skb, 0, relay, &pass, true);
 }
 
 /* of the same object: the skeleton, the maps and the counters are the same */

@@ -146,6 +146,17 @@ struct relay_bpf_uplink {
 	__u8 pad[2];
 };
 
+/* A Teredo relay's end: the key of the map `by_service`. */
+struct relay_bpf_service {
+	__be32 addr;
+	__be16 port;
+	__u16 pad; /* 0 */
+};
+
+/* A peer that has been silent for so long is the engine's, which asks it
+ * whether it is still there before its entry ends (RFC 4380 section 5.2). */
+#define RELAY_BPF_PEER_FRESH_NS (25 * 1000000000ULL)
+
 /*
  * A Teredo peer that the engine trusts, by the part of its address that is its
  * own: what follows 2001:0::/32, as it lies in a packet. A map a relay, inner

@@ -32,7 +32,9 @@ struct relay_flow_key {
 	__be32 outer_src, outer_dst;
 	__u32 ifindex; /* that it came in by */
 	__be32 info;   /* DSCP and flow label */
-	__u32 nexthdr;
+	__u8 nexthdr;
+	__u8 pad;    /* 0 */
+	__be16 port; /* Teredo, decapsulation: the relay's; 0 elsewhere */
 	__u32 generation;
 } __attribute__((__aligned__(8)));
 
@@ -69,10 +71,11 @@ static __always_inline __u64 flow_word(const union relay_ipv6 *addr, int n)
 	return (__u64)addr->longs[2 * n + 1] << 32 | addr->longs[2 * n];
 }
 
-/* ip: the outer header, NULL for what is to be encapsulated. */
+/* ip: the outer header, NULL for what is to be encapsulated; port: of Teredo's.
+ */
 static __always_inline void flow_ask(struct relay_flow_key *key, __u32 ifindex,
 				     const struct ipv6hdr *ip6,
-				     const struct iphdr *ip)
+				     const struct iphdr *ip, __be16 port)
 {
 	key->src = *ip6_source(ip6);
 	key->dst = *ip6_destination(ip6);
@@ -81,6 +84,8 @@ static __always_inline void flow_ask(struct relay_flow_key *key, __u32 ifindex,
 	key->ifindex = ifindex;
 	key->info = *(const __be32 *)ip6 & bpf_htonl(0x0fcfffff);
 	key->nexthdr = ip6->nexthdr;
+	key->pad = 0;
+	key->port = port;
 	key->generation = flow_generation;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Headers of 6to4 packets: read, judged and made. Shared by the tc and the XDP
- * programs, so nothing here knows an skb.
+ * Headers of packets in a tunnel: read, judged and made. Shared by the tc and
+ * the XDP programs, so nothing here knows an skb.
  */
 #ifndef _RELAY_HEADER_H
 #define _RELAY_HEADER_H
@@ -161,12 +161,12 @@ static __always_inline __be16 ip4_identification(__be32 dst, __u32 packets)
 					&identifications[hash >> 22], packets));
 }
 
-/* The header of an IPv6 packet of len octets in the tunnel: RFC 4213 section
- * 3.5, RFC 6040 section 4.1 (normal mode). */
+/* The header to dst of an IPv6 packet in the tunnel, with len octets behind it:
+ * RFC 4213 section 3.5, RFC 6040 section 4.1 (normal mode). */
 static __always_inline void ip4_make(struct iphdr *ip,
 				     const struct relay_bpf_relay *relay,
-				     const struct ipv6hdr *ip6, __u32 len,
-				     __u32 packets)
+				     const struct ipv6hdr *ip6, __u8 protocol,
+				     __be32 dst, __u32 len, __u32 packets)
 {
 	*ip = (struct iphdr){
 		.version = 4,
@@ -174,9 +174,9 @@ static __always_inline void ip4_make(struct iphdr *ip,
 		.tos = ip6_traffic_class(ip6),
 		.tot_len = bpf_htons(len + IP4_LEN),
 		.ttl = relay->ttl,
-		.protocol = IPPROTO_IPV6,
+		.protocol = protocol,
 		.saddr = relay->transmit_source,
-		.daddr = relay_embedded(ip6_destination(ip6)),
+		.daddr = dst,
 	};
 	ip->id = ip4_identification(ip->daddr, packets);
 	ip->check = ip4_sum(ip);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The maps of the 6to4 programs, which relayd fills, and what is looked up and
+ * The maps of the programs, which relayd fills, and what is looked up and
  * counted in them.
  */
 #ifndef _RELAY_MAPS_H
@@ -20,7 +20,7 @@ struct {
 	__type(value, struct relay_bpf_relay);
 } relays SEC(".maps");
 
-/* place in `relays` by tunnel source */
+/* place in `relays` of a 6to4 relay by its tunnel source */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, RELAY_BPF_RELAYS_MAX);
@@ -28,7 +28,18 @@ struct {
 	__type(value, __u32);
 } by_source SEC(".maps");
 
-/* and by the relay's interface */
+/* of a Teredo relay by its source and port */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, RELAY_BPF_RELAYS_MAX);
+	__type(key, struct relay_bpf_service);
+	__type(value, __u32);
+} by_service SEC(".maps");
+
+/* how many there are: UDP is nothing to look at without */
+__u32 services;
+
+/* of either by its interface */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, RELAY_BPF_RELAYS_MAX);
@@ -58,6 +69,22 @@ struct {
 	__type(key, __u32);
 	__type(value, struct relay_bpf_counters);
 } counters SEC(".maps");
+
+/* A Teredo relay's, by its place. As big as `peers maximum` says, and all there
+ * from the beginning: what is put in never lacks memory. */
+struct relay_peers {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(struct relay_bpf_peer_key));
+	__uint(value_size, sizeof(struct relay_bpf_peer));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, RELAY_BPF_RELAYS_MAX);
+	__type(key, __u32);
+	__array(values, struct relay_peers);
+} peers SEC(".maps");
 
 /* struct relay_bpf_probe; holds some hundreds */
 struct {

@@ -24,6 +24,15 @@
 #include "relay_header.h"
 #include "relay_maps.h"
 
+/* flags of bpf_skb_adjust_room() that came after 6.1 */
+#define DECAP_L3_IPV6 (1ULL << 8) /* in 6.3 */
+#define DECAP_L4_UDP (1ULL << 10)
+#define DECAP_IPXIP4 (1ULL << 11)
+#define EINVAL 22
+
+/* What the kernel turned out not to have. */
+static bool no_decap_l3;
+
 /* The inner packets that a skb stands for. */
 struct burst {
 	__u32 len;     /* of the packet at hand, from its IPv6 header on */
@@ -155,13 +164,13 @@ write_ethernet(struct ethhdr *eth, const struct pass *pass, __u16 protocol)
  */
 static __always_inline bool flow_known(struct __sk_buff *skb, struct pass *pass,
 				       const struct ipv6hdr *ip6,
-				       const struct iphdr *ip)
+				       const struct iphdr *ip, __be16 port)
 {
 	const struct relay_flow *flow;
 
 	if (pass->probe)
 		return false;
-	flow_ask(&pass->key, skb->ifindex, ip6, ip);
+	flow_ask(&pass->key, skb->ifindex, ip6, ip, port);
 	flow = flow_find(&pass->key, &pass->keep);
 	if (!flow)
 		return false;
@@ -177,6 +186,10 @@ static __always_inline bool find_way(struct __sk_buff *skb, struct pass *pass,
 				     const struct relay_bpf_relay *relay)
 {
 	pass->fib_ret = bpf_fib_lookup(skb, &pass->fib, sizeof(pass->fib), 0);
+	/* Teredo's probes have both ends here */
+	if (pass->probe && relay->udp_port &&
+	    pass->fib_ret == BPF_FIB_LKUP_RET_NOT_FWDED)
+		return true;
 	/* 4to6, between two 6to4 sites: by way of the relay's interface */
 	if (!fib_found(pass->fib_ret) || pass->fib.ifindex == relay->ifindex)
 		return false;
@@ -239,7 +252,7 @@ static __always_inline bool measure(struct __sk_buff *skb, __u32 offset,
 }
 
 /* Does the packet with its IPv6 header at offset carry that nonce, behind an
- * ICMPv6 header? */
+ * ICMPv6 or a UDP header? */
 static __always_inline bool is_probe(struct __sk_buff *skb, __u32 offset,
 				     __u64 wanted)
 {
@@ -249,6 +262,18 @@ static __always_inline bool is_probe(struct __sk_buff *skb, __u32 offset,
 				  sizeof(nonce)) == 0 &&
 	       nonce == wanted;
 }
+
+/* Cuts off what is behind the packet that ends there: Ethernet's padding, or
+ * worse. False: to the stack. */
+static __always_inline bool cut_tail(struct __sk_buff *skb, __u32 end)
+{
+	return skb->gso_size || end == skb->len ||
+	       bpf_skb_change_tail(skb, end, 0) == 0;
+}
+
+/* What became of taking outer headers off: they are off, the packet is as it
+ * was, or it is neither. */
+enum strip_result { STRIP_DONE, STRIP_NOT, STRIP_BROKEN };
 
 /* What is to be added to a checksum for an octet at an odd offset. */
 static __always_inline void checksum_octet(struct __sk_buff *skb, __u8 from,

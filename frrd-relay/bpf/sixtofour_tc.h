@@ -21,13 +21,8 @@
 #include "relay_maps.h"
 #include "relay_pass.h"
 
-/* flags of bpf_skb_adjust_room() that came after 6.1 */
-#define DECAP_L3_IPV6 (1ULL << 8) /* in 6.3 */
-#define DECAP_IPXIP4 (1ULL << 11)
-#define EINVAL 22
-
-/* What the kernel turned out not to have. */
-static bool no_decap_l3, no_decap_ipxip4;
+/* as no_decap_l3 */
+static bool no_decap_ipxip4;
 
 /* -------- encapsulation -------- */
 
@@ -35,9 +30,10 @@ static bool no_decap_l3, no_decap_ipxip4;
  * IPv6 for a relay. l2: octets before the IPv6 header. forwarded: the stack has
  * done its part (hop limit, MTU).
  */
-static __always_inline int encapsulate(struct __sk_buff *skb, __u32 l2,
-				       const struct relay_bpf_relay *relay,
-				       struct pass *pass, bool forwarded)
+static __always_inline int
+sixtofour_encapsulate(struct __sk_buff *skb, __u32 l2,
+		      const struct relay_bpf_relay *relay, struct pass *pass,
+		      bool forwarded)
 {
 	void *data = (void *)(long)skb->data;
 	void *end = (void *)(long)skb->data_end;
@@ -63,7 +59,9 @@ static __always_inline int encapsulate(struct __sk_buff *skb, __u32 l2,
 	     (ip6_is_for_stack(ip6) || pass->burst.longest > relay->mtu)))
 		return leave_packet(skb, pass);
 
-	ip4_make(&ip, relay, ip6, len, pass->burst.packets);
+	ip4_make(&ip, relay, ip6, IPPROTO_IPV6,
+		 relay_embedded(ip6_destination(ip6)), len,
+		 pass->burst.packets);
 	if (relay_is_no_host(ip.daddr))
 		return leave_packet(skb, pass);
 	if (pass->flow) {
@@ -76,9 +74,7 @@ static __always_inline int encapsulate(struct __sk_buff *skb, __u32 l2,
 			return leave_packet(skb, pass);
 	}
 
-	/* Ethernet padding, or worse, behind the packet */
-	if (!skb->gso_size && len + l2 != skb->len &&
-	    bpf_skb_change_tail(skb, len + l2, 0))
+	if (!cut_tail(skb, len + l2))
 		return leave_packet(skb, pass);
 	/* refused for a packet that is in a tunnel already */
 	if (bpf_skb_adjust_room(skb, IP4_LEN, BPF_ADJ_ROOM_MAC,
@@ -108,17 +104,14 @@ static __always_inline int encapsulate(struct __sk_buff *skb, __u32 l2,
 /* -------- decapsulation -------- */
 
 /*
- * Takes the outer header off. 0; STRIP_NOT: the packet is as it was;
- * STRIP_BROKEN: it is not.
+ * Takes the outer header off.
  *
  * A packet that GRO put together has marks of the tunnel on it. Kernels that
  * can't take them off would have an uplink's hardware look for a tunnel that
  * isn't there any more; so such packets are sit's, where there is one.
  */
-enum { STRIP_NOT = 1, STRIP_BROKEN };
-
-static __always_inline int strip(struct __sk_buff *skb,
-				 const struct relay_bpf_relay *relay)
+static __always_inline enum strip_result
+sixtofour_strip(struct __sk_buff *skb, const struct relay_bpf_relay *relay)
 {
 	const __u64 flags =
 		BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET;
@@ -130,7 +123,7 @@ static __always_inline int strip(struct __sk_buff *skb,
 				skb, -IP4_LEN, BPF_ADJ_ROOM_MAC,
 				flags | DECAP_L3_IPV6 | DECAP_IPXIP4);
 			if (ret != -EINVAL)
-				return ret ? STRIP_NOT : 0;
+				return ret ? STRIP_NOT : STRIP_DONE;
 			no_decap_ipxip4 = true;
 		}
 		if (!(relay->flags & RELAY_BPF_AGGREGATES))
@@ -140,7 +133,7 @@ static __always_inline int strip(struct __sk_buff *skb,
 		ret = bpf_skb_adjust_room(skb, -IP4_LEN, BPF_ADJ_ROOM_MAC,
 					  flags | DECAP_L3_IPV6);
 		if (ret != -EINVAL)
-			return ret ? STRIP_NOT : 0;
+			return ret ? STRIP_NOT : STRIP_DONE;
 		no_decap_l3 = true;
 	}
 	/* before 6.3: IPv4 is made IPv6 of 40 octets, which then go */
@@ -148,12 +141,12 @@ static __always_inline int strip(struct __sk_buff *skb,
 		return STRIP_NOT;
 	return bpf_skb_adjust_room(skb, -IP6_LEN, BPF_ADJ_ROOM_MAC, flags)
 		       ? STRIP_BROKEN
-		       : 0;
+		       : STRIP_DONE;
 }
 
 /* An IPv4 packet of protocol 41; l2: octets before its header. */
-static __always_inline int decapsulate(struct __sk_buff *skb, __u32 l2,
-				       struct pass *pass)
+static __always_inline int sixtofour_decapsulate(struct __sk_buff *skb,
+						 __u32 l2, struct pass *pass)
 {
 	const __u32 start = l2 + IP4_LEN;
 	const struct relay_bpf_relay *relay;
@@ -169,12 +162,10 @@ static __always_inline int decapsulate(struct __sk_buff *skb, __u32 l2,
 	data = (void *)(long)skb->data;
 	end = (void *)(long)skb->data_end;
 	ip = data + l2;
-	if ((void *)(ip + 1) > end || ip->protocol != IPPROTO_IPV6)
-		return TC_ACT_UNSPEC;
-	if (ip4_is_for_stack(ip))
+	if ((void *)(ip + 1) > end || ip4_is_for_stack(ip))
 		return TC_ACT_UNSPEC;
 	ip6 = data + start;
-	if ((void *)(ip6 + 1) <= end && flow_known(skb, pass, ip6, ip))
+	if ((void *)(ip6 + 1) <= end && flow_known(skb, pass, ip6, ip, 0))
 		relay = relay_at(&pass->check.place);
 	else
 		relay = relay_find(bpf_map_lookup_elem(&by_source, &ip->daddr),
@@ -222,11 +213,12 @@ static __always_inline int decapsulate(struct __sk_buff *skb, __u32 l2,
 			return leave_packet(skb, pass);
 	}
 
-	/* what is behind the packet, in IPv4 or in Ethernet, does not cross */
-	if (!skb->gso_size && len + start != skb->len &&
-	    bpf_skb_change_tail(skb, len + start, 0))
+	/* what is behind the packet, in IPv4 too, does not cross */
+	if (!cut_tail(skb, len + start))
 		return leave_packet(skb, pass);
-	switch (strip(skb, relay)) {
+	switch (sixtofour_strip(skb, relay)) {
+	case STRIP_DONE:
+		break;
 	case STRIP_NOT:
 		return leave_packet(skb, pass);
 	case STRIP_BROKEN:

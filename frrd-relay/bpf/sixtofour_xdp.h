@@ -73,7 +73,7 @@ static __always_inline void xdp_flow_known(struct xdp_md *ctx,
 					   const struct ipv6hdr *ip6,
 					   const struct iphdr *ip)
 {
-	flow_ask(&pass->key, ctx->ingress_ifindex, ip6, ip);
+	flow_ask(&pass->key, ctx->ingress_ifindex, ip6, ip, 0);
 	pass->flow = (struct relay_flow *)flow_find(&pass->key, &pass->keep);
 	if (pass->flow)
 		pass->check.place = pass->flow->place;
@@ -316,7 +316,8 @@ static __always_inline int xdp_encapsulate(struct xdp_md *ctx,
 	    xdp_may_lack_checksum(pass, ip6, end) ||
 	    (!pass->flow && xdp_goes_up()))
 		return XDP_PASS;
-	ip4_make(&ip, relay, ip6, pass->len, 1);
+	ip4_make(&ip, relay, ip6, IPPROTO_IPV6,
+		 relay_embedded(ip6_destination(ip6)), pass->len, 1);
 	if (relay_is_no_host(ip.daddr))
 		return XDP_PASS;
 	if (!pass->flow)

@@ -141,12 +141,11 @@ static void counters_sum(struct relay_bpf_counters *sum)
 {
 	int cpus = libbpf_num_possible_cpus();
 	struct relay_bpf_counters *all = calloc(cpus, sizeof(*all));
-	uint32_t place = LAB_PLACE;
 
 	memset(sum, 0, sizeof(*sum));
 	assert_int_equal(
 		bpf_map_lookup_elem(bpf_map__fd(lab.skel->maps.counters),
-				    &place, all),
+				    &lab.place, all),
 		0);
 	for (int cpu = 0; cpu < cpus; cpu++)
 		for (size_t i = 0; i < sizeof(*sum) / 8; i++)
@@ -199,8 +198,8 @@ void lab_shell(const char *fmt, ...)
 void lab_rule(int family, const void *prefix, unsigned int len,
 	      enum relay_bpf_verdict verdict, bool add)
 {
-	struct relay_bpf_filter4 key4 = {32 + len, LAB_PLACE, 0};
-	struct relay_bpf_filter6 key6 = {32 + len, LAB_PLACE, {0}};
+	struct relay_bpf_filter4 key4 = {32 + len, lab.place, 0};
+	struct relay_bpf_filter6 key6 = {32 + len, lab.place, {0}};
 	bool v4 = family == AF_INET;
 	struct bpf_map *map =
 		v4 ? lab.skel->maps.filter4 : lab.skel->maps.filter6;
@@ -219,10 +218,8 @@ void lab_rule(int family, const void *prefix, unsigned int len,
 
 void lab_set_relay(void)
 {
-	uint32_t place = LAB_PLACE;
-
 	assert_int_equal(bpf_map_update_elem(bpf_map__fd(lab.skel->maps.relays),
-					     &place, &lab.relay, 0),
+					     &lab.place, &lab.relay, 0),
 			 0);
 	lab.skel->data->flow_generation++;
 }
@@ -263,7 +260,6 @@ static void network(void)
 
 static int load(void)
 {
-	uint32_t place = LAB_PLACE;
 	cpu_set_t one;
 
 	/* each processor knows flows of its own */
@@ -279,6 +275,7 @@ static int load(void)
 		return -1;
 	/* tests change what the answers depend on */
 	lab.skel->data->flow_lifetime_ns = 0;
+	lab.place = LAB_PLACE;
 	lab.relay = (struct relay_bpf_relay){
 		.ifindex = lab.relay_ifindex,
 		.mtu = LAB_MTU,
@@ -289,9 +286,9 @@ static int load(void)
 	inet_pton(AF_INET, LAB_TRANSMIT, &lab.relay.transmit_source);
 	lab_set_relay();
 	if (bpf_map_update_elem(bpf_map__fd(lab.skel->maps.by_source),
-				&lab.relay.source, &place, 0) ||
+				&lab.relay.source, &lab.place, 0) ||
 	    bpf_map_update_elem(bpf_map__fd(lab.skel->maps.by_ifindex),
-				&lab.relay_ifindex, &place, 0))
+				&lab.relay_ifindex, &lab.place, 0))
 		return -1;
 	return 0;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The 6to4 programs and a relay in a network namespace of their own, in which
+ * The programs and a 6to4 relay in a network namespace of their own, in which
  * packets are given to a program (BPF_PROG_TEST_RUN).
  *
  *   up0     an uplink, 02:00:00:00:00:01; routers 203.0.113.1, 2001:db8:1::1
@@ -43,6 +43,8 @@
 struct lab {
 	struct relay_bpf *skel;
 	unsigned int uplink, uplink2, relay_ifindex;
+	/* the relay that is looked at, LAB_PLACE unless a test says otherwise */
+	uint32_t place;
 	struct relay_bpf_relay relay; /* as in the map */
 };
 
