@@ -115,6 +115,7 @@ static bool status_same(const struct tunnel_status *a,
 	       a->interface == b->interface &&
 	       a->interface_down == b->interface_down &&
 	       a->source == b->source && a->forwarding == b->forwarding &&
+	       a->socket == b->socket && a->engine == b->engine &&
 	       memcmp(a->self_test, b->self_test, sizeof(a->self_test)) == 0 &&
 	       strcmp(a->self_test_detail[TUNNEL_WAY_4TO6],
 		      b->self_test_detail[TUNNEL_WAY_4TO6]) == 0 &&

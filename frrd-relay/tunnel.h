@@ -95,6 +95,8 @@ struct tunnel_status {
 				but is not up */
 	enum tunnel_check source;
 	enum tunnel_check forwarding;
+	/* Teredo: the UDP socket, the engine's thread */
+	enum tunnel_check socket, engine;
 	/* of each way; `off` also where `tunnel direction` leaves it out */
 	enum tunnel_check self_test[TUNNEL_WAYS];
 	/* one way that fails fails the other: both stand on the same */
@@ -286,6 +288,22 @@ void tunnel_keep(struct tunnel *tun, const struct prefix *p, size_t n);
 bool tunnel_kept(const struct tunnel *tun, const struct prefix *p);
 /* Removes kernel objects now, frees the tunnel. */
 void tunnel_delete(struct tunnel **tun);
+
+/*
+ * The peers of a Teredo tunnel, see teredo_relay.h; other kinds have none. The
+ * next n at most behind *cursor, 0 to begin with: how many, 0 at the end.
+ * -EBUSY: the engine does not answer.
+ */
+struct teredo_peer_info;
+struct teredo_relay_stats;
+int tunnel_peers_next(struct tunnel *tun, uint32_t *cursor,
+		      struct teredo_peer_info *out, size_t n);
+/* -ENOENT: no such peer */
+int tunnel_peers_find(struct tunnel *tun, const struct in6_addr *addr,
+		      struct teredo_peer_info *out);
+int tunnel_peers_clear(struct tunnel *tun);
+/* -ENOENT: no Teredo tunnel */
+int tunnel_peers_stats(struct tunnel *tun, struct teredo_relay_stats *out);
 
 /* An interface of that name exists in the kernel and is not one of ours. */
 bool tunnel_ifname_foreign(const char *ifname);

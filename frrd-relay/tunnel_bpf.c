@@ -12,6 +12,7 @@
 #include "relay_memory.h"
 #include "relay_time.h"
 #include "selftest_6to4.h"
+#include "selftest_teredo.h"
 #include "slow_6to4.h"
 #include "tunnel_attach.h"
 #include "tunnel_bpf.h"
@@ -59,7 +60,9 @@ static int probe_event(void *ctx, void *data, size_t len)
 	if (len < sizeof(*probe))
 		return 0;
 	pl = bpf_place_at(probe->place);
-	if (pl)
+	if (pl && pl->relay.udp_port)
+		selftest_teredo_bpf_seen(pl->tun, probe);
+	else if (pl)
 		selftest_6to4_bpf_seen(pl->tun, probe);
 	return 0;
 }

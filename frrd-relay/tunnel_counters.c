@@ -4,7 +4,7 @@
 #include "tunnel_counters.h"
 
 void tunnel_counters_drop(struct tunnel_counters *out, const char *reason,
-		   uint64_t packets)
+			  uint64_t packets)
 {
 	for (size_t i = 0; i < out->ndrops; i++)
 		if (strcmp(out->drops[i].reason, reason) == 0) {
