@@ -3,7 +3,12 @@
 
 #include "teredo_hash.h"
 
-static uint64_t get64le(const uint8_t *p, size_t n)
+struct state {
+	uint64_t v0, v1, v2, v3;
+};
+
+/* n octets, the first the lowest */
+static inline uint64_t get_le(const uint8_t *p, size_t n)
 {
 	uint64_t v = 0;
 
@@ -12,7 +17,7 @@ static uint64_t get64le(const uint8_t *p, size_t n)
 	return v;
 }
 
-static uint64_t word64le(const uint8_t *p)
+static inline uint64_t get64(const uint8_t *p)
 {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 	uint64_t v;
@@ -20,43 +25,42 @@ static uint64_t word64le(const uint8_t *p)
 	memcpy(&v, p, sizeof(v));
 	return v;
 #else
-	return get64le(p, 8);
+	return get_le(p, 8);
 #endif
 }
 
-static inline uint64_t rotl(uint64_t v, int by)
+static inline uint64_t rotate(uint64_t v, int by)
 {
 	return v << by | v >> (64 - by);
 }
 
-static inline void rounds(uint64_t v[4], int n)
+static inline __attribute__((__always_inline__)) void turn(struct state *s)
 {
-	while (n--) {
-		v[0] += v[1];
-		v[2] += v[3];
-		v[1] = rotl(v[1], 13) ^ v[0];
-		v[3] = rotl(v[3], 16) ^ v[2];
-		v[0] = rotl(v[0], 32);
-		v[2] += v[1];
-		v[0] += v[3];
-		v[1] = rotl(v[1], 17) ^ v[2];
-		v[3] = rotl(v[3], 21) ^ v[0];
-		v[2] = rotl(v[2], 32);
-	}
+	s->v0 += s->v1;
+	s->v2 += s->v3;
+	s->v1 = rotate(s->v1, 13) ^ s->v0;
+	s->v3 = rotate(s->v3, 16) ^ s->v2;
+	s->v0 = rotate(s->v0, 32);
+	s->v2 += s->v1;
+	s->v0 += s->v3;
+	s->v1 = rotate(s->v1, 17) ^ s->v2;
+	s->v3 = rotate(s->v3, 21) ^ s->v0;
+	s->v2 = rotate(s->v2, 32);
 }
 
-static inline void absorb(uint64_t v[4], uint64_t word)
+static inline __attribute__((__always_inline__)) void absorb(struct state *s,
+							     uint64_t word)
 {
-	v[3] ^= word;
-	rounds(v, 2);
-	v[0] ^= word;
+	s->v3 ^= word;
+	turn(s);
+	s->v0 ^= word;
 }
 
 uint64_t teredo_hash(const uint8_t key[16], const void *data, size_t len)
 {
 	const uint8_t *p = data;
-	uint64_t k0 = word64le(key), k1 = word64le(key + 8);
-	uint64_t v[4] = {
+	uint64_t k0 = get64(key), k1 = get64(key + 8);
+	struct state s = {
 		k0 ^ UINT64_C(0x736f6d6570736575),
 		k1 ^ UINT64_C(0x646f72616e646f6d),
 		k0 ^ UINT64_C(0x6c7967656e657261),
@@ -65,9 +69,11 @@ uint64_t teredo_hash(const uint8_t key[16], const void *data, size_t len)
 	size_t left = len;
 
 	for (; left >= 8; left -= 8, p += 8)
-		absorb(v, word64le(p));
-	absorb(v, (uint64_t)len << 56 | get64le(p, left));
-	v[2] ^= 0xff;
-	rounds(v, 4);
-	return v[0] ^ v[1] ^ v[2] ^ v[3];
+		absorb(&s, get64(p));
+	absorb(&s, (uint64_t)len << 56 | get_le(p, left));
+	s.v2 ^= 0xff;
+	turn(&s);
+	turn(&s);
+	turn(&s);
+	return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * SipHash-2-4 (Aumasson and Bernstein, 2012): a hash that who does not know the
- * key can't make collisions for. Addresses are an attacker's to choose.
+ * SipHash-1-3 (Aumasson and Bernstein): a hash that who does not know the key
+ * can't make collisions for. Addresses are an attacker's to choose.
  */
 #ifndef _RELAY_TEREDO_HASH_H
 #define _RELAY_TEREDO_HASH_H

@@ -10,8 +10,9 @@
 
 DEFINE_MTYPE_STATIC(RELAYD, TEREDO_DYING, "Teredo peers, cleared");
 
-/* Steps of a call of the timer. Of each at most three calls of ops. */
-#define SLICE 256
+/* Steps of a call of the timer, each with three calls of ops at most: half a
+ * millisecond, where these are system calls. */
+#define SLICE 128
 /* How many of the oldest are asked about to make room for one. */
 #define PUSH_TRIES 8
 /* Not beyond these are two times of the same peer held against each other. */
