@@ -390,6 +390,8 @@ static void sync_tunnel(struct relay *relay)
 		removed_give_way(relay);
 		relay->tun = tunnel_new(ops, &params, tunnel_changed, relay);
 		memset(&relay->cleared, 0, sizeof(relay->cleared));
+		memset(&relay->bubbles_cleared, 0,
+		       sizeof(relay->bubbles_cleared));
 		tunnel_start(relay->tun);
 		return;
 	}

@@ -134,6 +134,13 @@ struct relay_way {
 	struct frr_event *t_delay;
 };
 
+/* What a Teredo relay counts beside packets. */
+struct relay_bubbles {
+	uint64_t received;
+	uint64_t direct, indirect; /* sent */
+	uint64_t evicted;	   /* peers that others took the place of */
+};
+
 PREDECL_RBTREE_UNIQ(relay_tree);
 
 struct relay {
@@ -167,6 +174,7 @@ struct relay {
 	bool configuring; /* what changes now is the operator's doing */
 
 	struct tunnel_counters cleared; /* counters at the last clear */
+	struct relay_bubbles bubbles_cleared;
 };
 int relay_cmp(const struct relay *a, const struct relay *b);
 DECLARE_RBTREE_UNIQ(relay_tree, struct relay, item, relay_cmp);
@@ -206,6 +214,18 @@ void relay_evaluate(struct relay *relay);
 int relay_counters(struct relay *relay, struct tunnel_counters *out);
 void relay_counters_clear(struct relay *relay);
 
+/* The same of a Teredo relay's bubbles; cleared with the counters. */
+void relay_bubbles(struct relay *relay, struct relay_bubbles *out);
+
+/* The peer table of a Teredo relay, as of the last second. */
+struct relay_peers {
+	uint32_t count, trusted, maximum;
+	const char *overload; /* "none", "table-full", "new-peer-limit" */
+};
+void relay_peers(const struct relay *relay, struct relay_peers *out);
+/* All go, and are met anew; nothing where the relay has none. */
+void relay_clear_peers(struct relay *relay);
+
 /* Penalties of the relay and its routes to zero: all are reused at once. */
 void relay_clear_dampening(struct relay *relay);
 
@@ -226,6 +246,9 @@ ifindex_t relay_ifindex(const struct relay *relay);
 enum tunnel_check relay_check_interface(const struct relay *relay);
 enum tunnel_check relay_check_source(const struct relay *relay);
 enum tunnel_check relay_check_forwarding(const struct relay *relay);
+/* of a Teredo relay */
+enum tunnel_check relay_check_socket(const struct relay *relay);
+enum tunnel_check relay_check_engine(const struct relay *relay);
 /* of both ways together */
 enum tunnel_check relay_check_self_test(const struct relay *relay);
 enum tunnel_check relay_check_way(const struct relay *relay,

@@ -11,6 +11,10 @@ void relay_cli_init(void);
 void relay_cli_track_init(void);
 void relay_cli_tunnel_init(void);
 void relay_vty_init(void);
+void relay_vty_counters_init(void);
+void relay_vty_peers_init(struct frr_loop *loop);
+/* Ends what is being shown. */
+void relay_vty_peers_fini(void);
 void relay_vty_track_init(void);
 /* After the nodes are there: their default commands. */
 void relay_cli_install_nodes(void);

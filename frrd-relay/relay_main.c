@@ -114,6 +114,7 @@ static void relay_exit(void)
 	if (t_sweep && !relay_stop_planned())
 		tunnel_sweep();
 	EVENT_OFF(t_sweep);
+	relay_vty_peers_fini();
 	relay_restart_fini();
 	relay_zebra_stop();
 	track_fini();
@@ -163,7 +164,7 @@ static const struct frr_yang_module_info *const relay_yang_modules[] = {
 /* clang-format off */
 FRR_DAEMON_INFO(relayd, RELAY,
 	.vty_port = RELAY_VTY_PORT,
-	.proghelp = "Anycast IPv6 transition relays (6to4).",
+	.proghelp = "Anycast IPv6 transition relays (6to4, Teredo).",
 
 	.signals = relay_signals,
 	.n_signals = array_size(relay_signals),
@@ -275,6 +276,8 @@ int main(int argc, char **argv)
 	relay_cli_init();
 	relay_cli_install_nodes();
 	relay_vty_init();
+	relay_vty_counters_init();
+	relay_vty_peers_init(relay_main_loop);
 	relay_vty_track_init();
 	relay_nb_state_init();
 	cmd_init_config_callbacks(on_config_start, on_config_end);

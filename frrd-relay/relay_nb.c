@@ -180,6 +180,8 @@ const struct frr_yang_module_info frr_relay_info = {
 		STATE("/instance/state/checks/source", relay_nb_instance_state),
 		STATE("/instance/state/checks/forwarding", relay_nb_instance_state),
 		STATE("/instance/state/checks/self-test", relay_nb_instance_state),
+		STATE("/instance/state/checks/socket", relay_nb_instance_state),
+		STATE("/instance/state/checks/engine", relay_nb_instance_state),
 		{
 			.xpath = RELAY_XPATH "/instance/state/self-test",
 			.cbs = {
@@ -241,6 +243,31 @@ const struct frr_yang_module_info frr_relay_info = {
 		STATE("/instance/state/counters/icmp-errors/translated", relay_nb_counter_state),
 		STATE("/instance/state/counters/icmp-errors/rate-limited", relay_nb_counter_state),
 		STATE("/instance/state/counters/icmp-errors/ignored", relay_nb_counter_state),
+		STATE("/instance/state/counters/bubbles/received", relay_nb_bubbles_state),
+		STATE("/instance/state/counters/bubbles/sent-direct", relay_nb_bubbles_state),
+		STATE("/instance/state/counters/bubbles/sent-indirect", relay_nb_bubbles_state),
+		STATE("/instance/state/counters/bubbles/peers-pushed-out", relay_nb_bubbles_state),
+		STATE("/instance/state/peers/count", relay_nb_peers_state),
+		STATE("/instance/state/peers/trusted", relay_nb_peers_state),
+		STATE("/instance/state/peers/maximum", relay_nb_peers_state),
+		STATE("/instance/state/peers/overload", relay_nb_peers_state),
+		{
+			.xpath = RELAY_XPATH "/instance/state/peers/peer",
+			.cbs = {
+				.get_next = relay_nb_peer_get_next,
+				.get_keys = relay_nb_peer_get_keys,
+				.lookup_entry = relay_nb_peer_lookup,
+			},
+		},
+		STATE("/instance/state/peers/peer/address", relay_nb_peer_state),
+		STATE("/instance/state/peers/peer/server", relay_nb_peer_state),
+		STATE("/instance/state/peers/peer/mapped-address", relay_nb_peer_state),
+		STATE("/instance/state/peers/peer/mapped-port", relay_nb_peer_state),
+		STATE("/instance/state/peers/peer/state", relay_nb_peer_state),
+		STATE("/instance/state/peers/peer/last-received", relay_nb_peer_state),
+		STATE("/instance/state/peers/peer/last-sent", relay_nb_peer_state),
+		STATE("/instance/state/peers/peer/bubbles", relay_nb_peer_state),
+		STATE("/instance/state/peers/peer/queued", relay_nb_peer_state),
 		{
 			.xpath = RELAY_XPATH "/instance/state/history",
 			.cbs = {
@@ -258,6 +285,10 @@ const struct frr_yang_module_info frr_relay_info = {
 		{
 			.xpath = "/frr-relay:clear-counters",
 			.cbs = {.rpc = relay_nb_clear_counters},
+		},
+		{
+			.xpath = "/frr-relay:clear-peers",
+			.cbs = {.rpc = relay_nb_clear_peers},
 		},
 		{
 			.xpath = "/frr-relay:clear-dampening",

@@ -84,8 +84,20 @@ const void *relay_nb_history_get_next(struct nb_cb_get_next_args *args);
 int relay_nb_history_get_keys(struct nb_cb_get_keys_args *args);
 const void *relay_nb_history_lookup(struct nb_cb_lookup_entry_args *args);
 struct yang_data *relay_nb_history_state(struct nb_cb_get_elem_args *args);
+/* An RPC whose input is the name of a relay, or nothing for all of them. */
+int relay_nb_rpc_clear(struct nb_cb_rpc_args *args, const char *rpc,
+		       void (*clear)(struct relay *relay));
 int relay_nb_clear_counters(struct nb_cb_rpc_args *args);
 int relay_nb_clear_dampening(struct nb_cb_rpc_args *args);
+
+/* relay_nb_peers.c */
+const void *relay_nb_peer_get_next(struct nb_cb_get_next_args *args);
+int relay_nb_peer_get_keys(struct nb_cb_get_keys_args *args);
+const void *relay_nb_peer_lookup(struct nb_cb_lookup_entry_args *args);
+struct yang_data *relay_nb_peer_state(struct nb_cb_get_elem_args *args);
+struct yang_data *relay_nb_peers_state(struct nb_cb_get_elem_args *args);
+struct yang_data *relay_nb_bubbles_state(struct nb_cb_get_elem_args *args);
+int relay_nb_clear_peers(struct nb_cb_rpc_args *args);
 
 int relay_nb_restart_time_modify(struct nb_cb_modify_args *args);
 int relay_nb_restart_time_destroy(struct nb_cb_destroy_args *args);

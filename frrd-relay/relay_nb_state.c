@@ -2,6 +2,10 @@
 /*
  * Operational state, RPCs and the notification. One callback serves all leaves
  * of a container and goes by the leaf's name.
+ *
+ * FRR 8.4 does not find the entries of a path with keys and libyang 2.1
+ * (nb_oper_data_iterate() asks lyd_new_path() for the last node, and gets the
+ * first one): callbacks of what is in a list are called without an entry.
  */
 #include <zebra.h>
 
@@ -95,6 +99,8 @@ struct yang_data *relay_nb_track_state(struct nb_cb_get_elem_args *args)
 	const char *leaf = leaf_of(args->xpath);
 	struct track_echo_stats stats;
 
+	if (!args->list_entry)
+		return NULL;
 	if (!strcmp(leaf, "state"))
 		return yang_data_new_string(args->xpath,
 					    track_state_str(trk->state));
@@ -153,8 +159,14 @@ static struct yang_data *check_state(const struct relay *relay,
 		check = relay_check_source(relay);
 	else if (!strcmp(leaf, "forwarding"))
 		check = relay_check_forwarding(relay);
-	else
+	else if (!strcmp(leaf, "self-test"))
 		check = relay_check_self_test(relay);
+	else if (relay->cfg.mode != RELAY_MODE_TEREDO)
+		return NULL;
+	else if (!strcmp(leaf, "socket"))
+		check = relay_check_socket(relay);
+	else
+		check = relay_check_engine(relay);
 	return yang_data_new_string(xpath, tunnel_check_str(check));
 }
 
@@ -164,6 +176,8 @@ struct yang_data *relay_nb_instance_state(struct nb_cb_get_elem_args *args)
 	const char *xpath = args->xpath, *leaf = leaf_of(xpath);
 	char note[RELAY_NOTE_LEN];
 
+	if (!args->list_entry)
+		return NULL;
 	if (strstr(xpath, "/checks/"))
 		return check_state(relay, xpath, leaf);
 	if (!strcmp(leaf, "oper-status"))
@@ -216,6 +230,8 @@ struct yang_data *relay_nb_dampening_state(struct nb_cb_get_elem_args *args)
 {
 	const struct relay *relay = args->list_entry;
 
+	if (!args->list_entry)
+		return NULL;
 	return dampening_state(relay, &relay->dampening, args->xpath);
 }
 
@@ -235,7 +251,7 @@ struct yang_data *
 relay_nb_route_dampening_state(struct nb_cb_get_elem_args *args)
 {
 	const struct relay_route *route = args->list_entry;
-	const struct relay *relay = relay_of(route);
+	const struct relay *relay = route ? relay_of(route) : NULL;
 
 	if (!relay)
 		return NULL;
@@ -250,6 +266,8 @@ const void *relay_nb_route_get_next(struct nb_cb_get_next_args *args)
 	const struct relay_route *route = args->list_entry;
 	size_t i = route ? (size_t)(route - relay->routes) + 1 : 0;
 
+	if (!args->parent_list_entry)
+		return NULL;
 	return i < relay->nroutes ? &relay->routes[i] : NULL;
 }
 
@@ -281,6 +299,8 @@ struct yang_data *relay_nb_route_state(struct nb_cb_get_elem_args *args)
 	const struct relay_route *route = args->list_entry;
 	const char *xpath = args->xpath, *leaf = leaf_of(xpath);
 
+	if (!args->list_entry)
+		return NULL;
 	if (!strcmp(leaf, "prefix"))
 		return yang_data_new_prefix(xpath, &route->cfg.prefix);
 	if (!strcmp(leaf, "installed"))
@@ -311,6 +331,8 @@ const void *relay_nb_self_test_get_next(struct nb_cb_get_next_args *args)
 	const struct relay *relay = args->parent_list_entry;
 	size_t i = args->list_entry ? way_of(relay, args->list_entry) + 1 : 0;
 
+	if (!args->parent_list_entry)
+		return NULL;
 	return i < TUNNEL_WAYS ? &relay->ways[i] : NULL;
 }
 
@@ -338,11 +360,15 @@ const void *relay_nb_self_test_lookup(struct nb_cb_lookup_entry_args *args)
 struct yang_data *relay_nb_self_test_state(struct nb_cb_get_elem_args *args)
 {
 	const struct relay_way *entry = args->list_entry;
-	const struct relay *relay = entry->relay;
-	enum tunnel_way way = way_of(relay, entry);
 	const char *xpath = args->xpath, *leaf = leaf_of(xpath);
 	const struct tunnel_self_test *st;
+	const struct relay *relay;
+	enum tunnel_way way;
 
+	if (!entry)
+		return NULL;
+	relay = entry->relay;
+	way = way_of(relay, entry);
 	if (!strcmp(leaf, "way"))
 		return yang_data_new_string(xpath, tunnel_way_str(way));
 	if (!strcmp(leaf, "state"))
@@ -367,6 +393,8 @@ const void *relay_nb_user_track_get_next(struct nb_cb_get_next_args *args)
 	const struct relay *relay = args->parent_list_entry;
 	const struct track *trk = args->list_entry;
 
+	if (!args->parent_list_entry)
+		return NULL;
 	do
 		trk = trk ? track_tree_const_next(track_tree, trk)
 			  : track_tree_const_first(track_tree);
@@ -378,6 +406,8 @@ struct yang_data *relay_nb_user_track_state(struct nb_cb_get_elem_args *args)
 {
 	const struct track *trk = args->list_entry;
 
+	if (!args->list_entry)
+		return NULL;
 	return yang_data_new_uint16(args->xpath, trk->cfg.id);
 }
 
@@ -407,6 +437,8 @@ struct yang_data *relay_nb_counter_state(struct nb_cb_get_elem_args *args)
 	};
 	const char *xpath = args->xpath, *leaf = leaf_of(xpath);
 
+	if (!args->list_entry)
+		return NULL;
 	if (!read_counters(args->list_entry))
 		return NULL;
 	for (size_t i = 0; i < array_size(values); i++)
@@ -420,6 +452,8 @@ const void *relay_nb_drop_get_next(struct nb_cb_get_next_args *args)
 	const struct tunnel_drop *drop = args->list_entry;
 	size_t i = drop ? (size_t)(drop - counters.drops) + 1 : 0;
 
+	if (!args->parent_list_entry)
+		return NULL;
 	if (!drop && !read_counters(args->parent_list_entry))
 		return NULL;
 	return i < counters.ndrops ? &counters.drops[i] : NULL;
@@ -448,6 +482,8 @@ struct yang_data *relay_nb_drop_packets(struct nb_cb_get_elem_args *args)
 {
 	const struct tunnel_drop *drop = args->list_entry;
 
+	if (!args->list_entry)
+		return NULL;
 	if (!strcmp(leaf_of(args->xpath), "reason"))
 		return yang_data_new_string(args->xpath, drop->reason);
 	return yang_data_new_uint64(args->xpath, drop->packets);
@@ -460,6 +496,8 @@ const void *relay_nb_history_get_next(struct nb_cb_get_next_args *args)
 	const struct relay *relay = args->parent_list_entry;
 	const struct relay_history_entry *entry = args->list_entry, *oldest;
 
+	if (!args->parent_list_entry)
+		return NULL;
 	oldest = relay_history_get(&relay->history, 0);
 	if (!entry)
 		return oldest;
@@ -494,6 +532,8 @@ struct yang_data *relay_nb_history_state(struct nb_cb_get_elem_args *args)
 	const struct relay_history_entry *entry = args->list_entry;
 	const char *xpath = args->xpath, *leaf = leaf_of(xpath);
 
+	if (!args->list_entry)
+		return NULL;
 	if (!strcmp(leaf, "index"))
 		return yang_data_new_uint32(xpath, entry->index);
 	if (!strcmp(leaf, "time"))
@@ -510,9 +550,8 @@ struct yang_data *relay_nb_history_state(struct nb_cb_get_elem_args *args)
 
 /* -------------------------------------------------------- RPC, notification */
 
-/* An RPC whose input is the name of a relay, or nothing for all of them. */
-static int rpc_clear(struct nb_cb_rpc_args *args, const char *rpc,
-		     void (*clear)(struct relay *relay))
+int relay_nb_rpc_clear(struct nb_cb_rpc_args *args, const char *rpc,
+		       void (*clear)(struct relay *relay))
 {
 	const struct yang_data *name = NULL;
 	struct relay *relay;
@@ -537,12 +576,12 @@ static int rpc_clear(struct nb_cb_rpc_args *args, const char *rpc,
 
 int relay_nb_clear_counters(struct nb_cb_rpc_args *args)
 {
-	return rpc_clear(args, "clear-counters", relay_counters_clear);
+	return relay_nb_rpc_clear(args, "clear-counters", relay_counters_clear);
 }
 
 int relay_nb_clear_dampening(struct nb_cb_rpc_args *args)
 {
-	return rpc_clear(args, "clear-dampening", relay_clear_dampening);
+	return relay_nb_rpc_clear(args, "clear-dampening", relay_clear_dampening);
 }
 
 #define NOTIFICATION "/frr-relay:relay-status-change"

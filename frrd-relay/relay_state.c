@@ -3,6 +3,7 @@
 #include <zebra.h>
 
 #include "relay.h"
+#include "teredo_relay.h"
 
 /* -------------------------------------------------------------- counters */
 
@@ -54,13 +55,66 @@ int relay_counters(struct relay *relay, struct tunnel_counters *out)
 	return 0;
 }
 
+static void bubbles_now(const struct relay *relay, struct relay_bubbles *out)
+{
+	struct teredo_relay_stats stats;
+
+	memset(out, 0, sizeof(*out));
+	if (!relay->tun || tunnel_peers_stats(relay->tun, &stats) < 0)
+		return;
+	out->received = stats.bubbles_in;
+	out->direct = stats.bubbles_direct_out;
+	out->indirect = stats.bubbles_indirect_out;
+	out->evicted = stats.evicted;
+}
+
+void relay_bubbles(struct relay *relay, struct relay_bubbles *out)
+{
+	struct relay_bubbles *base = &relay->bubbles_cleared;
+
+	bubbles_now(relay, out);
+	/* a new tunnel counts from zero again */
+	if (out->received < base->received || out->direct < base->direct ||
+	    out->indirect < base->indirect || out->evicted < base->evicted)
+		memset(base, 0, sizeof(*base));
+	out->received -= base->received;
+	out->direct -= base->direct;
+	out->indirect -= base->indirect;
+	out->evicted -= base->evicted;
+}
+
 void relay_counters_clear(struct relay *relay)
 {
 	memset(&relay->cleared, 0, sizeof(relay->cleared));
+	bubbles_now(relay, &relay->bubbles_cleared);
 	if (!relay->tun || !relay->tun->created)
 		return;
 	relay->tun->ops->counters(relay->tun, &relay->cleared);
 	relay->cleared.icmp_errors = relay->tun->icmp_errors;
+}
+
+/* ------------------------------------------------------------------- peers */
+
+void relay_peers(const struct relay *relay, struct relay_peers *out)
+{
+	const struct tunnel_status *st;
+
+	memset(out, 0, sizeof(*out));
+	out->maximum = relay->cfg.peers_max;
+	out->overload = "none";
+	if (!relay->tun)
+		return;
+	st = &relay->tun->status;
+	out->count = st->peers;
+	out->trusted = st->peers_trusted;
+	if (st->overload)
+		out->overload = st->overload;
+}
+
+void relay_clear_peers(struct relay *relay)
+{
+	if (relay->tun)
+		tunnel_peers_clear(relay->tun);
 }
 
 /* --------------------------------------------------------------- accessors */
@@ -102,6 +156,16 @@ enum tunnel_check relay_check_forwarding(const struct relay *relay)
 {
 	return relay->tun ? relay->tun->status.forwarding
 			  : TUNNEL_CHECK_PENDING;
+}
+
+enum tunnel_check relay_check_socket(const struct relay *relay)
+{
+	return relay->tun ? relay->tun->status.socket : TUNNEL_CHECK_PENDING;
+}
+
+enum tunnel_check relay_check_engine(const struct relay *relay)
+{
+	return relay->tun ? relay->tun->status.engine : TUNNEL_CHECK_PENDING;
 }
 
 enum tunnel_check relay_check_way(const struct relay *relay,

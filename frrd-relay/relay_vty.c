@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* show and clear commands: text for people, JSON for scripts. */
+/* show relay: text for people, JSON for scripts. */
 #include <zebra.h>
 
 #include "command.h"
 #include "lib/json.h"
-#include "northbound_cli.h"
 
 #include "relay.h"
 #include "relay_cli.h"
@@ -16,10 +15,7 @@
 #include "frrd-relay/relay_vty_clippy.c"
 #endif
 
-#define RELAY_STR "Anycast IPv6 transition relays\n"
-#define RELAY_NAME_STR "Name of the relay\n"
-
-static int no_such_relay(struct vty *vty, const char *name, bool json)
+int relay_vty_no_such(struct vty *vty, const char *name, bool json)
 {
 	if (json)
 		vty_json(vty, json_object_new_object());
@@ -28,19 +24,15 @@ static int no_such_relay(struct vty *vty, const char *name, bool json)
 	return CMD_WARNING;
 }
 
-/*
- * Calls show for the named relay, or for all; the objects that it fills go to
- * the vty as one JSON object keyed by name, unless json is NULL.
- */
-static int for_relays(struct vty *vty, const char *name, bool as_json,
-		      void (*show)(struct vty *vty, struct relay *relay,
-				   json_object *json))
+int relay_vty_for_relays(struct vty *vty, const char *name, bool as_json,
+			 void (*show)(struct vty *vty, struct relay *relay,
+				      json_object *json))
 {
 	json_object *json = NULL;
 	struct relay *relay;
 
 	if (name && !relay_lookup(name))
-		return no_such_relay(vty, name, as_json);
+		return relay_vty_no_such(vty, name, as_json);
 	if (as_json)
 		json = json_object_new_object();
 	frr_each (relay_tree, relay_tree, relay)
@@ -136,6 +128,14 @@ static json_object *checks_json(const struct relay *relay)
 		tunnel_check_str(relay_check_forwarding(relay)));
 	json_object_string_add(json, "selfTest",
 			       tunnel_check_str(relay_check_self_test(relay)));
+	if (relay->cfg.mode == RELAY_MODE_TEREDO) {
+		json_object_string_add(
+			json, "socket",
+			tunnel_check_str(relay_check_socket(relay)));
+		json_object_string_add(
+			json, "engine",
+			tunnel_check_str(relay_check_engine(relay)));
+	}
 	return json;
 }
 
@@ -182,6 +182,19 @@ static const char *direction_str(enum tunnel_direction direction)
 	assert(!"unknown direction");
 }
 
+static json_object *peers_json(const struct relay *relay)
+{
+	json_object *json = json_object_new_object();
+	struct relay_peers peers;
+
+	relay_peers(relay, &peers);
+	json_object_int_add(json, "count", peers.count);
+	json_object_int_add(json, "trusted", peers.trusted);
+	json_object_int_add(json, "maximum", peers.maximum);
+	json_object_string_add(json, "overload", peers.overload);
+	return json;
+}
+
 static void show_relay_json(struct vty *vty, struct relay *relay,
 			    json_object *all)
 {
@@ -211,6 +224,8 @@ static void show_relay_json(struct vty *vty, struct relay *relay,
 	if (cfg->has_source || cfg->has_transmit_source)
 		json_object_string_addf(json, "transmitSource", "%pI4",
 					transmit);
+	if (cfg->mode == RELAY_MODE_TEREDO)
+		json_object_int_add(json, "udpPort", cfg->udp_port);
 	json_object_string_add(json, "direction",
 			       direction_str(cfg->direction));
 	json_object_string_add(json, "datapath", relay_datapath_str(relay));
@@ -222,6 +237,8 @@ static void show_relay_json(struct vty *vty, struct relay *relay,
 		json_object_object_add(
 			json, "dampening",
 			dampening_json(relay, &relay->dampening));
+	if (cfg->mode == RELAY_MODE_TEREDO)
+		json_object_object_add(json, "peers", peers_json(relay));
 	json_object_object_add(json, "routes", routes_json(relay));
 	json_object_object_add(json, "tracks", tracks_json(relay));
 	json_object_object_add(json, "checks", checks_json(relay));
@@ -317,6 +334,7 @@ static void show_relay_full(struct vty *vty, struct relay *relay,
 {
 	const struct relay_config *cfg = &relay->cfg;
 	char since[32], at[RELAY_TIME_LEN], note[RELAY_NOTE_LEN];
+	struct relay_peers peers;
 
 	vty_out(vty, "Relay %s is %s, %s%s%s\n", cfg->name,
 		relay_oper_str(relay->oper), relay_reason_str(relay->reason),
@@ -332,15 +350,28 @@ static void show_relay_full(struct vty *vty, struct relay *relay,
 	vty_out(vty, "  Interface %s, index %d, MTU %u, TTL %u\n",
 		relay_config_ifname(cfg), relay_ifindex(relay), cfg->mtu,
 		cfg->ttl);
-	if (cfg->has_source)
+	if (cfg->has_source && cfg->mode == RELAY_MODE_TEREDO)
+		vty_out(vty, "  Tunnel source %pI4, UDP port %u\n",
+			&cfg->source, cfg->udp_port);
+	else if (cfg->has_source)
 		vty_out(vty, "  Tunnel source %pI4, transmit source %pI4\n",
 			&cfg->source,
 			cfg->has_transmit_source ? &cfg->transmit_source
 						 : &cfg->source);
-	vty_out(vty, "  Checks: interface %s, source %s, forwarding %s, self-test %s",
+	if (cfg->mode == RELAY_MODE_TEREDO) {
+		relay_peers(relay, &peers);
+		vty_out(vty, "  Peers %u of %u, %u trusted\n", peers.count,
+			peers.maximum, peers.trusted);
+	}
+	vty_out(vty, "  Checks: interface %s, source %s, forwarding %s, ",
 		tunnel_check_str(relay_check_interface(relay)),
 		tunnel_check_str(relay_check_source(relay)),
-		tunnel_check_str(relay_check_forwarding(relay)),
+		tunnel_check_str(relay_check_forwarding(relay)));
+	if (cfg->mode == RELAY_MODE_TEREDO)
+		vty_out(vty, "socket %s, engine %s, ",
+			tunnel_check_str(relay_check_socket(relay)),
+			tunnel_check_str(relay_check_engine(relay)));
+	vty_out(vty, "self-test %s",
 		tunnel_check_str(relay_check_self_test(relay)));
 	if (relay_check_way(relay, TUNNEL_WAY_4TO6) !=
 	    relay_check_way(relay, TUNNEL_WAY_6TO4))
@@ -369,12 +400,8 @@ static void show_relay_full(struct vty *vty, struct relay *relay,
 		vty_out(vty, "  Note: %s\n", note);
 }
 
-/*
- * "show relay c" is an abbreviation of "show relay counters" to FRR's parser,
- * even where a relay has the name c. The relay goes first.
- */
-static const char *meant_as_name(const char *name, struct cmd_token *argv[],
-				 int argc, const char *keyword)
+const char *relay_vty_meant_as_name(const char *name, struct cmd_token *argv[],
+				    int argc, const char *keyword)
 {
 	if (name || argc < 3 || !strcmp(argv[2]->arg, keyword) ||
 	    !relay_lookup(argv[2]->arg))
@@ -382,210 +409,36 @@ static const char *meant_as_name(const char *name, struct cmd_token *argv[],
 	return argv[2]->arg;
 }
 
-static int show_relay_named(struct vty *vty, const char *name, bool json)
+int relay_vty_show_named(struct vty *vty, const char *name, bool json)
 {
-	return for_relays(vty, name, json,
-			  json ? show_relay_json : show_relay_full);
+	return relay_vty_for_relays(vty, name, json,
+				    json ? show_relay_json : show_relay_full);
 }
 
 DEFPY(show_relay, show_relay_cmd,
 	"show relay [RELAYNAME$name] [json$json]",
 	SHOW_STR
-	RELAY_STR
-	RELAY_NAME_STR
+	RELAY_VTY_STR
+	RELAY_VTY_NAME_STR
 	JSON_STR)
 {
-	const char *meant = meant_as_name(name, argv, argc, "json");
+	const char *meant = relay_vty_meant_as_name(name, argv, argc, "json");
 
 	if (meant)
-		return show_relay_named(vty, meant, false);
+		return relay_vty_show_named(vty, meant, false);
 	if (json || name)
-		return show_relay_named(vty, name, !!json);
+		return relay_vty_show_named(vty, name, !!json);
 	vty_out(vty, "%-15s %-5s %-5s %-11s %-18s %-15s %-6s %s\n", "Name",
 		"Mode", "Admin", "Status", "Reason", "Source", "Routes",
 		"Since");
-	for_relays(vty, NULL, false, show_relay_line);
+	relay_vty_for_relays(vty, NULL, false, show_relay_line);
 	if (relay_restart_time())
 		vty_out(vty, "\nGraceful restart: routes stay for %u s over a stop of relayd\n",
 			relay_restart_time());
 	return CMD_SUCCESS;
 }
 
-/* --------------------------------------------------------------- counters */
-
-static void counters_json(struct vty *vty, struct relay *relay,
-			  json_object *all)
-{
-	json_object *json = json_object_new_object(), *part;
-	struct tunnel_counters counters;
-
-	relay_counters(relay, &counters);
-	part = json_object_new_object();
-	json_object_int_add(part, "packets", counters.rx_packets);
-	json_object_int_add(part, "bytes", counters.rx_bytes);
-	json_object_object_add(json, "rx4to6", part);
-	part = json_object_new_object();
-	json_object_int_add(part, "packets", counters.tx_packets);
-	json_object_int_add(part, "bytes", counters.tx_bytes);
-	json_object_object_add(json, "tx6to4", part);
-	part = json_object_new_object();
-	for (size_t i = 0; i < counters.ndrops; i++)
-		json_object_int_add(part, counters.drops[i].reason,
-				    counters.drops[i].packets);
-	json_object_object_add(json, "drops", part);
-	part = json_object_new_object();
-	json_object_int_add(part, "translated",
-			    counters.icmp_errors.translated);
-	json_object_int_add(part, "rateLimited",
-			    counters.icmp_errors.rate_limited);
-	json_object_int_add(part, "ignored", counters.icmp_errors.ignored);
-	json_object_object_add(json, "icmpErrors", part);
-	json_object_object_add(all, relay->cfg.name, json);
-}
-
-static void counters_text(struct vty *vty, struct relay *relay,
-			  json_object *all)
-{
-	struct tunnel_counters counters;
-
-	relay_counters(relay, &counters);
-	vty_out(vty, "Relay %s\n", relay->cfg.name);
-	vty_out(vty, "  IPv4 to IPv6: %" PRIu64 " packets, %" PRIu64 " bytes\n",
-		counters.rx_packets, counters.rx_bytes);
-	vty_out(vty, "  IPv6 to IPv4: %" PRIu64 " packets, %" PRIu64 " bytes\n",
-		counters.tx_packets, counters.tx_bytes);
-	for (size_t i = 0; i < counters.ndrops; i++)
-		vty_out(vty, "  Dropped, %s: %" PRIu64 " packets\n",
-			counters.drops[i].reason, counters.drops[i].packets);
-	vty_out(vty,
-		"  ICMPv4 errors: %" PRIu64 " told to the senders, %" PRIu64
-		" too many, %" PRIu64 " ignored\n",
-		counters.icmp_errors.translated,
-		counters.icmp_errors.rate_limited,
-		counters.icmp_errors.ignored);
-}
-
-DEFPY(show_relay_counters, show_relay_counters_cmd,
-	"show relay [RELAYNAME$name] counters [json$json]",
-	SHOW_STR
-	RELAY_STR
-	RELAY_NAME_STR
-	"Packets and bytes by direction, drops by reason\n"
-	JSON_STR)
-{
-	const char *meant = meant_as_name(name, argv, argc, "counters");
-
-	if (meant)
-		return show_relay_named(vty, meant, !!json);
-	return for_relays(vty, name, !!json,
-			  json ? counters_json : counters_text);
-}
-
-DEFPY(clear_relay_counters, clear_relay_counters_cmd,
-	"clear relay [RELAYNAME$name] counters",
-	CLEAR_STR
-	RELAY_STR
-	RELAY_NAME_STR
-	"Packets and bytes by direction, drops by reason\n")
-{
-	struct relay *relay;
-
-	if (name && !relay_lookup(name))
-		return no_such_relay(vty, name, false);
-	frr_each (relay_tree, relay_tree, relay)
-		if (!name || !strcmp(name, relay->cfg.name))
-			relay_counters_clear(relay);
-	return CMD_SUCCESS;
-}
-
-/* -------------------------------------------------------------- dampening */
-
-#define CLEAR_DAMPENING "/frr-relay:clear-dampening"
-
-DEFPY(clear_relay_dampening, clear_relay_dampening_cmd,
-	"clear relay [RELAYNAME$name] dampening",
-	CLEAR_STR
-	RELAY_STR
-	RELAY_NAME_STR
-	"Penalties; what is held back for them is announced again\n")
-{
-	struct list *input = yang_data_list_new();
-	int ret;
-
-	if (name && !relay_lookup(name)) {
-		list_delete(&input);
-		return no_such_relay(vty, name, false);
-	}
-	if (name)
-		listnode_add(input, yang_data_new_string(
-					    CLEAR_DAMPENING "/input/name",
-					    name));
-	ret = nb_cli_rpc(vty, CLEAR_DAMPENING, input, NULL);
-	list_delete(&input);
-	return ret;
-}
-
-/* ---------------------------------------------------------------- history */
-
-static void history_json(struct vty *vty, struct relay *relay,
-			 json_object *all)
-{
-	json_object *array = json_object_new_array(), *json;
-	const struct relay_history_entry *entry;
-
-	for (size_t i = 0; (entry = relay_history_get(&relay->history, i));
-	     i++) {
-		json = json_object_new_object();
-		relay_vty_json_time(json, "time", entry->time);
-		json_object_string_add(json, "from",
-				       relay_oper_str(entry->from));
-		json_object_string_add(json, "to", relay_oper_str(entry->to));
-		json_object_string_add(json, "reason",
-				       relay_reason_str(entry->reason));
-		if (entry->detail[0])
-			json_object_string_add(json, "detail", entry->detail);
-		json_object_array_add(array, json);
-	}
-	json_object_object_add(all, relay->cfg.name, array);
-}
-
-static void history_text(struct vty *vty, struct relay *relay,
-			 json_object *all)
-{
-	const struct relay_history_entry *entry;
-	char buf[RELAY_TIME_LEN];
-
-	vty_out(vty, "Relay %s, %zu of %u changes\n", relay->cfg.name,
-		relay_history_count(&relay->history), relay->history.total);
-	for (size_t i = 0; (entry = relay_history_get(&relay->history, i)); i++)
-		vty_out(vty, "  %s  %-11s -> %-11s %s%s%s\n",
-			relay_time_str(entry->time, buf),
-			relay_oper_str(entry->from), relay_oper_str(entry->to),
-			relay_reason_str(entry->reason),
-			entry->detail[0] ? ": " : "", entry->detail);
-}
-
-DEFPY(show_relay_history, show_relay_history_cmd,
-	"show relay [RELAYNAME$name] history [json$json]",
-	SHOW_STR
-	RELAY_STR
-	RELAY_NAME_STR
-	"The last 64 changes\n"
-	JSON_STR)
-{
-	const char *meant = meant_as_name(name, argv, argc, "history");
-
-	if (meant)
-		return show_relay_named(vty, meant, !!json);
-	return for_relays(vty, name, !!json,
-			  json ? history_json : history_text);
-}
-
 void relay_vty_init(void)
 {
 	install_element(VIEW_NODE, &show_relay_cmd);
-	install_element(VIEW_NODE, &show_relay_counters_cmd);
-	install_element(VIEW_NODE, &show_relay_history_cmd);
-	install_element(ENABLE_NODE, &clear_relay_counters_cmd);
-	install_element(ENABLE_NODE, &clear_relay_dampening_cmd);
 }

@@ -6,7 +6,7 @@ import time
 
 
 
-from lab import wait_for
+from lab import the_line, wait_for
 from topology import BASIC, RELAY_ADDR
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
@@ -30,6 +30,15 @@ track 10 list boolean and
  object 1
  object 2
  object 4 not
+exit
+relay jpnap
+ tunnel mode teredo
+ tunnel source 203.178.17.1
+ tunnel datapath userspace
+ tunnel udp-port 3546
+ peers maximum 1048576
+ peers overload withdraw
+ route 2001::/32 tag 55374 track 3
 exit
 relay osaka
 exit
@@ -113,11 +122,15 @@ def test_each_line_has_its_no(rl):
                  "no filter deny 2001:db8:bad::/48", "self-test", "no maintenance", "exit",
                  "track 1", "no frequency", "no timeout", "no probes", "no delay", "exit",
                  "track 10", "no object 1", "no object 2", "no object 4", "exit")
+    rl.configure("relay jpnap", "no tunnel mode", "no tunnel source", "no tunnel datapath", "no tunnel udp-port",
+                 "no peers maximum", "no peers overload", "no route 2001::/32", "exit")
     lines = rl.running()
+    assert lines[lines.index("relay jpnap") + 1] == "exit"
     assert lines[lines.index("relay tokyo6to4") + 1] == "exit"
     assert lines[lines.index("track 1 icmp-echo 2001:db8::2 source-interface eth0") + 1] == "exit"
     assert lines[lines.index("track 10 list boolean and") + 1] == "exit"
-    rl.configure("no track 10", *[f"no track {n}" for n in (1, 2, 3, 4, 5)], "no relay tokyo6to4", "no relay osaka")
+    rl.configure("no track 10", *[f"no track {n}" for n in (1, 2, 3, 4, 5)], "no relay tokyo6to4", "no relay osaka",
+                 "no relay jpnap")
     assert rl.running() == []
 
 
@@ -127,7 +140,10 @@ def test_no_forms_with_their_values(rl):
     body = NORMAL[NORMAL.index("relay tokyo6to4\n"):].splitlines()[1:-1]
     rl.configure("relay tokyo6to4", "shutdown", *["no " + line.strip() for line in body
                                                   if not line.strip().startswith(("no ", "tunnel mode"))])
+    body = NORMAL[NORMAL.index("relay jpnap\n"):].split("exit\n")[0].splitlines()[1:]
+    rl.configure("relay jpnap", *["no " + line.strip() for line in body])
     lines = rl.running()
+    assert lines[lines.index("relay jpnap") + 1] == "exit"
     assert lines[lines.index("relay tokyo6to4") + 1:] == [" tunnel mode ipv6ip 6to4", " no filter bogons", " no self-test",
                                                           "exit"]
 
@@ -146,7 +162,36 @@ def test_defaults(rl):
         ("192.88.99.0/24", False, 1, 0, 0), ("2002::/16", False, 1, 0, 0)]
     assert data["tracks"] == []
     assert set(data["checks"]) == {"interface", "source", "forwarding", "selfTest"}
+    assert "udpPort" not in data and "peers" not in data
     assert rl.running() == ["relay r", " tunnel mode ipv6ip 6to4", f" tunnel source {RELAY_ADDR}", "exit"]
+
+
+def test_defaults_of_teredo(rl):
+    """Those of the contract again."""
+    rl.configure("relay t", "tunnel mode teredo", f"tunnel source {RELAY_ADDR}")
+    data = rl.relay_json("t")
+    assert {key: data[key] for key in ("mode", "operStatus", "reason", "tunnelSource", "udpPort", "ttl", "mtu",
+                                       "peers")} == {
+        "mode": "teredo", "operStatus": "disabled", "reason": "shutdown", "tunnelSource": RELAY_ADDR, "udpPort": 3545,
+        "ttl": 64, "mtu": 1280, "peers": {"count": 0, "trusted": 0, "maximum": 65536, "overload": "none"}}
+    assert [(r["prefix"], r["installed"], r["distance"], r["metric"], r["tag"]) for r in data["routes"]] == [
+        ("2001::/32", False, 1, 0, 0)]
+    assert set(data["checks"]) == {"interface", "source", "forwarding", "selfTest", "socket", "engine"}
+    assert rl.json("relayd", "show relay t peers json") == {
+        "t": {"peers": {}, "count": 0, "maximum": 65536, "overload": "none"}}
+    assert rl.running() == ["relay t", " tunnel mode teredo", f" tunnel source {RELAY_ADDR}", "exit"]
+
+
+def test_peers_of_what_has_none(rl):
+    """One clear line; an empty object for a script."""
+    rl.configure("relay s", "tunnel mode ipv6ip 6to4", "exit", "relay bare", "exit", "relay t", "tunnel mode teredo")
+    for name in ("s", "bare", "nobody"):
+        for command in (f"show relay {name} peers", f"clear relay {name} peers"):
+            assert name in the_line(rl.vtysh_run("-c", command).stdout)
+        assert rl.json("relayd", f"show relay {name} peers json") == {}
+    assert rl.vtysh("clear relay peers") == "" and rl.vtysh("clear relay t peers") == ""
+    assert rl.vtysh("show relay t peers").strip() == "Relay t, 0 of 65536 peers, 0 trusted"
+
 
 
 def test_show_track_json(rl):

@@ -89,3 +89,20 @@ def test_removal_by_the_northbound_names_the_user(box):
     assert "track 1 is used by relay r" in load([objects[1], listed])
     assert "track 2 is used by track 3" in load([objects[0], listed])
     assert set(router.track_json()) == {"1", "2", "3"}
+
+
+def test_paths_into_a_list(rl):
+    """Whatever path is asked for, relayd answers, and goes on."""
+    rl.configure("track 1 interface eth0 line-protocol", "exit", "relay r", "tunnel mode ipv6ip 6to4", "exit",
+                 "relay t", "tunnel mode teredo", "exit")
+    lists = {"track-object[id='1']": ("/state",), "instance[name='r']": (
+        "", "/state", "/state/checks", "/state/dampening", "/state/self-test", "/state/track", "/state/route",
+        "/state/route[prefix='2002::/16']", "/state/route/dampening", "/state/counters", "/state/counters/drop",
+        "/state/counters/icmp-errors", "/state/counters/bubbles", "/state/history", "/state/peers",
+        "/state/peers/peer", "/state/peers/peer[address='2001:0:4136:e378:8000:63bf:3fff:fdd2']")}
+    lists["instance[name='t']"] = lists["instance[name='nobody']"] = lists["instance"] = lists["instance[name='r']"]
+    lists["track-object[id='2']"] = lists["track-object"] = lists["track-object[id='1']"]
+    for entry, paths in lists.items():
+        for path in paths:
+            rl.ask("relayd", f"show yang operational-data /frr-relay:relay/{entry}{path}")
+    assert len(operational(rl)["instance"]) == 2
