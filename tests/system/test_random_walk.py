@@ -28,7 +28,8 @@ PREFIXES = ["192.88.99.0/24", "2002::/16", "10.70.0.0/16", "10.71.0.0/16", "2001
             "2002:a00::/24", "198.51.100.0/24"]
 TRACKS = range(1, 13)
 # what runs differs, where the kernel has no sit; not what the configuration explains
-DATAPATHS = ["auto", "ebpf", "xdp"] + ["sit"] * host_has_sit()
+DATAPATHS = ["auto", "ebpf", "xdp", "userspace"] + ["sit"] * host_has_sit()
+DEFAULT_ROUTES = {"ipv6ip 6to4": ANYCAST, "teredo": ["2001::/32"]}
 STANDBY_METRIC = 4294967294
 
 
@@ -71,11 +72,12 @@ class Walk:
         line = rng.choice([
             "shutdown", "shutdown", "shutdown", "mode", "source", "source", "transmit", "interface", "direction",
             "ttl", "mtu", "address", "address", "route", "route", "route", "track", "delay", "dampening", "drain",
-            "maintenance", "self-test", "description", "datapath", "uplink", "bogons", "permit", "deny"])
+            "maintenance", "self-test", "description", "datapath", "uplink", "bogons", "permit", "deny", "port",
+            "peers", "overload"])
         if line == "shutdown":
             return rng.choice(["shutdown", "no shutdown", "no shutdown"])
         if line == "mode":
-            return "tunnel mode ipv6ip 6to4" if rng.random() < 0.9 else "no tunnel mode"
+            return rng.choice(["tunnel mode ipv6ip 6to4"] * 5 + ["tunnel mode teredo"] * 4 + ["no tunnel mode"])
         if line == "source":
             return f"tunnel source {rng.choice(SOURCES)}" if rng.random() < 0.9 else "no tunnel source"
         if line == "route":
@@ -94,6 +96,9 @@ class Walk:
             "dampening": rng.choice(["dampening 1 19000 20000 2", "dampening 45 19999 20000 1"]),
             "drain": f"drain-time {rng.choice([0, 0, 1])}",
             "datapath": f"tunnel datapath {rng.choice(DATAPATHS)}",
+            "port": f"tunnel udp-port {rng.choice([3545, 3546, 40000])}",
+            "peers": f"peers maximum {rng.choice([1, 1000, 65536])}",
+            "overload": "peers overload withdraw",
             "uplink": f"tunnel uplink {rng.choice(['eth0', 'eth1', 'nowhere'])}",
             "bogons": "filter bogons", "permit": f"filter permit 10.{rng.choice([0, 1])}.0.0/16",
             "deny": f"filter deny {rng.choice(['198.51.100.0/24', '2001:db8:f::/48', '10.0.0.0/8'])}",
@@ -113,7 +118,7 @@ def parse(lines):
             words = line.split()
             if words[0] == "no":
                 block["no " + words[1]].append("")
-            elif words[0] in ("tunnel", "ipv6"):
+            elif words[0] in ("tunnel", "ipv6", "peers"):
                 block[" ".join(words[:2])].append(" ".join(words[2:]))
             else:
                 block[words[0]].append(" ".join(words[1:]))
@@ -123,7 +128,7 @@ def parse(lines):
 def routes_of(relay):
     direction = (relay["tunnel direction"] or ["both"])[0]
     routes = {}
-    for line in relay["route"] or (ANYCAST if relay["tunnel mode"] else ()):
+    for line in relay["route"] or DEFAULT_ROUTES.get(*relay["tunnel mode"] or [""], ()):
         words = line.split()
         if direction == ("transmit" if ":" not in words[0] else "receive"):
             continue
@@ -145,7 +150,7 @@ def expected(router):
         if source != "10.0.0.1":  # the host has that one
             addrs.add(f"{source}/32")
         links[ifname] = {"addrs": addrs, "mtu": int((relay["ipv6 mtu"] or [1280])[0])}
-        if "sit" in DATAPATHS:
+        if "sit" in DATAPATHS and relay["tunnel mode"] != ["teredo"]:
             links[ifname].update(ttl=int((relay["tunnel ttl"] or [64])[0]), local=source)
         track = (relay["track"] or [""])[0]
         if relay["maintenance"] or (track and tracks[track] != "up"):
@@ -186,11 +191,21 @@ def kernel_links(ns, base):
     return found
 
 
+def one_of_many(links, have):
+    """Relays that share an address: it is on the interface of the one that has put it there."""
+    sources = [addr for link in links.values() for addr in link["addrs"] if addr.endswith("/32")]
+    for addr in {addr for addr in sources if sources.count(addr) > 1}:
+        if any(addr in link["addrs"] for link in have.values()):
+            for link in [*links.values(), *have.values()]:
+                link["addrs"].discard(addr)
+
+
 def differences(router, base):
     """[] when the kernel and the RIB are what the configuration explains."""
     links, rib = expected(router)
     diff = []
     have = kernel_links(router.ns, base["links"])
+    one_of_many(links, have)
     diff += [f"link {n}: want {links.get(n)}, have {have.get(n)}" for n in sorted(links.keys() | have.keys())
              if links.get(n) != have.get(n)]
     have = rib_of(router)
