@@ -7,8 +7,7 @@
  *
  * The relay is teredo_relay.c itself, without its thread: packets go in, the
  * clock is told. map: the fast path's table is a real eBPF map of the kernel's,
- * updated in batches as the engine does it; needs root. Without it there is no
- * fast path.
+ * kept as the engine does it; needs root. Without it there is no fast path.
  *
  * A line a figure: name, value, unit. Times are of the processor, so that what
  * else the machine does is not in them; those of "all" are by the clock on the
@@ -23,6 +22,7 @@
 #include "memory.h"
 
 #include "relay_memory.h"
+#include "teredo_fast.h"
 #include "teredo_packet.h"
 #include "teredo_relay.h"
 
@@ -32,7 +32,7 @@ DEFINE_MGROUP(RELAYD, "relayd");
 
 static struct teredo_relay *relay;
 static int64_t now_ms = 1000000;
-static int map_fd = -1;
+static struct teredo_fast fast = {.fd = -1};
 static uint64_t sent;
 
 static double clock_us(clockid_t id)
@@ -56,12 +56,6 @@ static void print(const char *name, double value, const char *unit)
 
 /* -------- ops, as the engine's -------- */
 
-static struct {
-	struct relay_bpf_peer_key keys[BATCH];
-	struct relay_bpf_peer peers[BATCH];
-	uint32_t n;
-} puts_;
-
 static void send_udp(void *arg, struct in_addr dst, uint16_t port, uint8_t tos,
 		     const void *pkt, size_t len)
 {
@@ -73,47 +67,21 @@ static void send_ipv6(void *arg, const void *pkt, size_t len)
 	sent++;
 }
 
-static void flush_puts(void)
-{
-	uint32_t n = puts_.n;
-
-	if (n && bpf_map_update_batch(map_fd, puts_.keys, puts_.peers, &n,
-				      NULL) < 0) {
-		perror("bpf_map_update_batch");
-		exit(1);
-	}
-	puts_.n = 0;
-}
-
 static bool peer_activity(void *arg, const struct relay_bpf_peer_key *key,
 			  int64_t *rx_ms, int64_t *tx_ms)
 {
-	struct relay_bpf_peer peer;
-
-	flush_puts();
-	if (bpf_map_lookup_elem(map_fd, key, &peer) < 0)
-		return false;
-	*rx_ms = peer.rx_ns / 1000000;
-	*tx_ms = peer.tx_ns / 1000000;
-	return true;
+	return teredo_fast_activity(arg, key, rx_ms, tx_ms);
 }
 
 static void peer_put(void *arg, const struct relay_bpf_peer_key *key,
 		     int64_t rx_ms, int64_t tx_ms)
 {
-	puts_.keys[puts_.n] = *key;
-	puts_.peers[puts_.n] = (struct relay_bpf_peer){
-		.rx_ns = rx_ms * UINT64_C(1000000),
-		.tx_ns = tx_ms * UINT64_C(1000000),
-	};
-	if (++puts_.n == BATCH)
-		flush_puts();
+	teredo_fast_put(arg, key, rx_ms, tx_ms);
 }
 
 static void peer_del(void *arg, const struct relay_bpf_peer_key *key)
 {
-	flush_puts();
-	bpf_map_delete_elem(map_fd, key);
+	teredo_fast_del(arg, key);
 }
 
 /* -------- packets -------- */
@@ -194,6 +162,7 @@ static void run_all(const char *name, uint32_t n, void (*each)(uint32_t i))
 			from = to;
 		}
 	}
+	teredo_fast_flush(&fast);
 	snprintf(text, sizeof(text), "%s, each", name);
 	print(text, (cpu_us() - begin) * 1000 / n, "ns");
 	snprintf(text, sizeof(text), "%s, worst %d", name, BATCH);
@@ -291,11 +260,11 @@ int main(int argc, char **argv)
 		const struct rlimit rlimit = {RLIM_INFINITY, RLIM_INFINITY};
 
 		setrlimit(RLIMIT_MEMLOCK, &rlimit);
-		map_fd = bpf_map_create(BPF_MAP_TYPE_HASH, "bench_peers",
-					sizeof(struct relay_bpf_peer_key),
-					sizeof(struct relay_bpf_peer), n + 1,
-					NULL);
-		if (map_fd < 0) {
+		fast.fd =
+			bpf_map_create(BPF_MAP_TYPE_HASH, "bench_peers",
+				       sizeof(struct relay_bpf_peer_key),
+				       sizeof(struct relay_bpf_peer), n, NULL);
+		if (fast.fd < 0) {
 			perror("bpf_map_create");
 			return 1;
 		}
@@ -303,7 +272,7 @@ int main(int argc, char **argv)
 		ops.peer_put = peer_put;
 		ops.peer_del = peer_del;
 	}
-	relay = teredo_relay_new(&ops, NULL, &cfg, now_ms, seed);
+	relay = teredo_relay_new(&ops, &fast, &cfg, now_ms, seed);
 	run(n, &cfg);
 	teredo_relay_free(&relay);
 	return 0;

@@ -43,6 +43,12 @@ def frame(kind, payload, flow):
     return ethernet(0x0800, ipv4(address4(flow), RELAY, 17, udp(CLIENT_PORT, RELAY_PORT, packet)))
 
 
+def client_frame():
+    """A client's bubble to its relay, for `blast clients`."""
+    client = teredo_address(address4(1), CLIENT_PORT)
+    return ethernet(0x0800, ipv4(address4(1), RELAY, 17, udp(CLIENT_PORT, RELAY_PORT, ipv6(client, "fe80::1", 59, b""))))
+
+
 @functools.cache
 def frames(kind, payload, flows):
     """Of that many clients in turn, as blast takes them."""
