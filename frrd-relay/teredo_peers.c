@@ -53,7 +53,8 @@ struct ends {
 struct teredo_peers {
 	uint8_t seed[16];
 	uint32_t count;
-	uint32_t allocated;	    /* chunks */
+	uint32_t filed[TEREDO_CLASSES + 1]; /* the last: awaited */
+	uint32_t allocated;		    /* chunks */
 	uint32_t empty;		    /* a chunk that has no peers and is kept */
 	uint64_t room[CHUNKS / 64]; /* chunks with a free place, a bit each */
 	struct chunk chunks[CHUNKS];
@@ -98,6 +99,7 @@ static void list_unlink(struct teredo_peers *p, uint32_t n)
 		return;
 	*next_of(p, peer->prev) = peer->next;
 	*prev_of(p, peer->next) = peer->prev;
+	p->filed[peer->bucket / WHEEL]--;
 	peer->bucket = UNFILED;
 }
 
@@ -107,6 +109,7 @@ static void list_link(struct teredo_peers *p, uint32_t n, uint32_t prev,
 {
 	struct teredo_peer *peer = teredo_peers_at(p, n);
 
+	p->filed[bucket / WHEEL]++;
 	peer->bucket = bucket;
 	peer->prev = prev;
 	peer->next = *next_of(p, prev);
@@ -393,6 +396,20 @@ bool teredo_peer_is_awaited(const struct teredo_peer *peer)
 	return peer->bucket == AWAITED;
 }
 
+/* A table that has slept, or a clock that has jumped. In the latter case those
+ * who should have gone long ago are met within one turn of the wheel. */
+static void catch_up(struct teredo_peers *p, int64_t now)
+{
+	if (now <= p->cursor)
+		return;
+	if (p->filed[TEREDO_CLASS_UNTRUSTED] + p->filed[TEREDO_CLASS_ONE_WAY] +
+		    p->filed[TEREDO_CLASS_BOTH_WAYS] ==
+	    0)
+		p->cursor = now;
+	else
+		p->cursor += (now - p->cursor) / WHEEL * WHEEL;
+}
+
 void teredo_peers_file(struct teredo_peers *p, uint32_t n, int64_t now_ms)
 {
 	struct teredo_peer *peer = teredo_peers_at(p, n);
@@ -403,6 +420,7 @@ void teredo_peers_file(struct teredo_peers *p, uint32_t n, int64_t now_ms)
 	int64_t second = (end + 999) / 1000;
 	uint32_t bucket;
 
+	catch_up(p, now_ms / 1000);
 	second = MAX(second, p->cursor);
 	second = MIN(second, p->cursor + WHEEL - 1);
 	bucket = class * WHEEL + second % WHEEL;
@@ -428,6 +446,17 @@ void teredo_peers_await(struct teredo_peers *p, uint32_t n, int64_t now_ms)
 	list_link(p, n, prev, AWAITED);
 }
 
+uint32_t teredo_peers_filed(const struct teredo_peers *p,
+			    enum teredo_peer_class class)
+{
+	return p->filed[class];
+}
+
+uint32_t teredo_peers_awaited_count(const struct teredo_peers *p)
+{
+	return p->filed[TEREDO_CLASSES];
+}
+
 uint32_t teredo_peers_awaited(const struct teredo_peers *p)
 {
 	return list_first(p, AWAITED);
@@ -437,8 +466,8 @@ uint32_t teredo_peers_due(struct teredo_peers *p, int64_t now_ms)
 {
 	int64_t now = now_ms / 1000;
 
-	/* a table that has slept: nothing is filed any later */
-	for (int steps = 0; steps <= WHEEL; steps++) {
+	catch_up(p, now);
+	for (;; p->cursor++) {
 		for (int class = 0; class < TEREDO_CLASSES; class ++) {
 			uint32_t n = list_first(p, class * WHEEL +
 							   p->cursor % WHEEL);
@@ -448,10 +477,7 @@ uint32_t teredo_peers_due(struct teredo_peers *p, int64_t now_ms)
 		}
 		if (p->cursor >= now)
 			return TEREDO_NO_PEER;
-		p->cursor++;
 	}
-	p->cursor = now;
-	return TEREDO_NO_PEER;
 }
 
 uint32_t teredo_peers_oldest(struct teredo_peers *p,
@@ -466,7 +492,5 @@ uint32_t teredo_peers_oldest(struct teredo_peers *p,
 		if (n != TEREDO_NO_PEER)
 			return n;
 	}
-	/* those awaited are untrusted, and were sent to of late */
-	return class == TEREDO_CLASS_UNTRUSTED ? list_first(p, AWAITED)
-					       : TEREDO_NO_PEER;
+	return TEREDO_NO_PEER;
 }

@@ -35,7 +35,6 @@ enum teredo_peer_state {
 	TEREDO_PEER_FREE,	 /* a place without a peer */
 };
 
-/* In the order in which they have to make room for others. */
 enum teredo_peer_class {
 	TEREDO_CLASS_UNTRUSTED,
 	TEREDO_CLASS_ONE_WAY,	/* trusted */
@@ -101,9 +100,16 @@ uint32_t teredo_peers_awaited(const struct teredo_peers *peers);
 /* One that is to be looked at, to be removed or filed anew by its times; until
  * there is none, TEREDO_NO_PEER. */
 uint32_t teredo_peers_due(struct teredo_peers *peers, int64_t now_ms);
-/* The least recently used of a class; TEREDO_NO_PEER: none. */
+/* The least recently used of a class, those awaited aside; TEREDO_NO_PEER:
+ * none.
+ */
 uint32_t teredo_peers_oldest(struct teredo_peers *peers,
 			     enum teredo_peer_class class);
+
+/* How many there are, those awaited aside; and those. */
+uint32_t teredo_peers_filed(const struct teredo_peers *peers,
+			    enum teredo_peer_class class);
+uint32_t teredo_peers_awaited_count(const struct teredo_peers *peers);
 
 /* One after the other, in no order, *cursor 0 to begin with; TEREDO_NO_PEER: no
  * more. Peers may come and go in between. */

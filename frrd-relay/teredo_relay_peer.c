@@ -136,36 +136,71 @@ void teredo_relay_peer_remove(struct teredo_relay *relay,
 	teredo_peers_remove(peers, n);
 }
 
-/* The one that has to go next; false: all are of more use than a new one. */
-static bool push_out(struct teredo_relay *relay, int64_t now_ms, bool by_force)
+/* -------- making room -------- */
+
+/* The least recently used of a class; the fast path may have kept busy what is
+ * not here. */
+static uint32_t oldest(struct teredo_relay *relay, enum teredo_peer_class class,
+		       int64_t now_ms)
 {
-	enum teredo_peer_class class = TEREDO_CLASS_UNTRUSTED;
-	int tries = PUSH_TRIES;
+	uint32_t n, was;
 
-	while (class < TEREDO_CLASSES && tries--) {
-		uint32_t n = teredo_peers_oldest(relay->peers, class), idle;
-		struct teredo_peer *peer;
-
-		if (n == TEREDO_NO_PEER) {
-			class ++;
-			continue;
-		}
-		peer = at(relay, n);
-		idle = teredo_peer_idle(peer, now_ms);
+	for (int i = 0; i < PUSH_TRIES; i++) {
+		n = teredo_peers_oldest(relay->peers, class);
+		if (n == TEREDO_NO_PEER)
+			return n;
+		was = at(relay, n)->bucket;
 		teredo_relay_peer_learn(relay, n, now_ms);
-		/* the fast path has kept it busy: it is not the oldest */
-		if (!by_force &&
-		    (teredo_peer_class(peer) != class ||
-		     teredo_peer_idle(peer, now_ms) / 1000 < idle / 1000))
-			continue;
-		if (!by_force && class == TEREDO_CLASS_BOTH_WAYS &&
-		    idle < PEER_VALID)
-			return false;
-		teredo_relay_peer_remove(relay, relay->peers, n);
-		relay->stats.evicted++;
-		return true;
+		if (at(relay, n)->bucket == was)
+			return n;
 	}
-	return false;
+	return TEREDO_NO_PEER;
+}
+
+/*
+ * Who makes room for a new peer, in the order of what is lost by it. Those that
+ * do not answer go first. Then those of strangers' making, the longest unused
+ * ones: of a scan of 2001::/32 (untrusted, a bubble is under way) and of forged
+ * packets (one way only). Both have a share of the table that the other can't
+ * take, so that in a flood of the one there is time for the other, and for a
+ * new client to answer. One that was silent for long has to be asked anew
+ * anyway. What goes both ways stays. TEREDO_NO_PEER: nobody.
+ */
+static uint32_t victim(struct teredo_relay *relay, int64_t now_ms)
+{
+	uint32_t share = MAX(relay->cfg.peers_max / 16, 1u), one_way, n;
+	uint32_t awaited = teredo_peers_awaited_count(relay->peers), one_ways;
+
+	n = oldest(relay, TEREDO_CLASS_UNTRUSTED, now_ms);
+	if (n != TEREDO_NO_PEER)
+		return n;
+	if (awaited > share)
+		return teredo_peers_awaited(relay->peers);
+	one_way = oldest(relay, TEREDO_CLASS_ONE_WAY, now_ms);
+	one_ways = teredo_peers_filed(relay->peers, TEREDO_CLASS_ONE_WAY);
+	if (one_way != TEREDO_NO_PEER &&
+	    (one_ways > share ||
+	     teredo_peer_idle(at(relay, one_way), now_ms) >= PEER_VALID))
+		return one_way;
+	n = oldest(relay, TEREDO_CLASS_BOTH_WAYS, now_ms);
+	if (n != TEREDO_NO_PEER &&
+	    teredo_peer_idle(at(relay, n), now_ms) >= PEER_VALID)
+		return n;
+	/* what is left for both is less than their shares */
+	return awaited > one_ways || one_way == TEREDO_NO_PEER
+		       ? teredo_peers_awaited(relay->peers)
+		       : one_way;
+}
+
+static bool push_out(struct teredo_relay *relay, int64_t now_ms)
+{
+	uint32_t n = victim(relay, now_ms);
+
+	if (n == TEREDO_NO_PEER)
+		return false;
+	teredo_relay_peer_remove(relay, relay->peers, n);
+	relay->stats.evicted++;
+	return true;
 }
 
 /* One that was cleared and is back: it must not take what is the new one's out
@@ -186,23 +221,19 @@ uint32_t teredo_relay_peer_make(struct teredo_relay *relay,
 				enum relay_bpf_way way, const void *addr,
 				int64_t now_ms)
 {
-	uint32_t n;
-
 	if (!teredo_limiter_take(relay->limiter, way, addr, now_ms)) {
 		relay->stats.drops[TEREDO_DROP_PEER_LIMIT]++;
 		relay->limit_ms = now_ms;
 		return TEREDO_NO_PEER;
 	}
 	if (teredo_peers_count(relay->peers) >= relay->cfg.peers_max &&
-	    (teredo_peers_count(relay->peers) > relay->cfg.peers_max ||
-	     !push_out(relay, now_ms, false))) {
+	    !push_out(relay, now_ms)) {
 		relay->stats.drops[TEREDO_DROP_TABLE_FULL]++;
 		relay->table_full_ms = now_ms;
 		return TEREDO_NO_PEER;
 	}
 	bury(relay, key);
-	n = teredo_peers_add(relay->peers, key);
-	return n;
+	return teredo_peers_add(relay->peers, key);
 }
 
 /* -------- trust -------- */
@@ -409,12 +440,28 @@ static int timer_ageing(struct teredo_relay *relay, int64_t now_ms, int left)
 	return left;
 }
 
+/* Where nobody is there to go, but has to. */
+static uint32_t any_victim(struct teredo_relay *relay)
+{
+	uint32_t n = TEREDO_NO_PEER;
+
+	for (int class = 0; class < TEREDO_CLASSES && n == TEREDO_NO_PEER;
+	     class ++)
+		n = teredo_peers_oldest(relay->peers, class);
+	return n;
+}
+
 /* A smaller bound. */
 static int timer_bound(struct teredo_relay *relay, int64_t now_ms, int left)
 {
 	for (; left && teredo_peers_count(relay->peers) > relay->cfg.peers_max;
-	     left--)
-		push_out(relay, now_ms, true);
+	     left--) {
+		if (push_out(relay, now_ms))
+			continue;
+		teredo_relay_peer_remove(relay, relay->peers,
+					 any_victim(relay));
+		relay->stats.evicted++;
+	}
 	return left;
 }
 
