@@ -228,10 +228,9 @@ void teredo_relay_from_ipv6(struct teredo_relay *relay, int64_t now_ms,
 	}
 	len = IP6_LEN + get16(buf + 4);
 	addresses(buf, &src, &dst);
-	if (!relay_is_teredo(&dst)) {
-		drop(relay, RELAY_BPF_DROP_MALFORMED);
+	/* what the kernel says on each of its links is to no client */
+	if (!relay_is_teredo(&dst))
 		return;
-	}
 	key = peer_key(&dst);
 	if (is_own_key(relay, &key) && is_own_end(relay, &src)) {
 		send_mapped(relay, (const struct in6_addr *)&dst, buf, len);

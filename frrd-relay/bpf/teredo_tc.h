@@ -220,7 +220,10 @@ static __always_inline int teredo_decapsulate(struct __sk_buff *skb, __u32 l2,
 	ip = data + l2;
 	udp = (void *)(ip + 1);
 	ip6 = data + start;
-	if ((void *)(ip6 + 1) > end || !teredo_is_plain(ip6, payload))
+	/* A bubble is to the relay itself, by whatever address the relay gave
+	 * in its own: the engine judges it. */
+	if ((void *)(ip6 + 1) > end || !teredo_is_plain(ip6, payload) ||
+	    teredo_is_bubble(ip6))
 		return leave_packet(skb, pass);
 	len = payload;
 	if (!flow_known(skb, pass, ip6, ip, udp->dest)) {
@@ -237,7 +240,6 @@ static __always_inline int teredo_decapsulate(struct __sk_buff *skb, __u32 l2,
 	if (ecn < 0)
 		return drop_packet(skb, pass, RELAY_BPF_DROP_ECN);
 	if (!measure(skb, start, len, &pass->burst) || ip6_is_for_stack(ip6) ||
-	    teredo_is_bubble(ip6) ||
 	    (skb->gso_size && ip6->nexthdr != IPPROTO_TCP))
 		return leave_packet(skb, pass);
 	behead = l2 && !skb->gso_size && teredo_may_lack_checksum(ip, udp);

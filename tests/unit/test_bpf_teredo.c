@@ -378,6 +378,14 @@ static void test_for_the_engine(void **state)
 	assert_up("a trailer", &in);
 	packet_client(&in, NONE, 0);
 	assert_up("a bubble", &in);
+	/* to the address that the relay's bubbles come from */
+	memset(in.octets + OUTER + 24, 0, 16);
+	in.octets[OUTER + 24] = 0xfe;
+	in.octets[OUTER + 25] = 0x80;
+	in.octets[OUTER + 39] = 1;
+	packet_datagram(&in);
+	assert_up("a bubble to a link-local address", &in);
+	packet_client(&in, NONE, 0);
 	packet_add(&in, trailer, sizeof(trailer));
 	packet_datagram(&in);
 	assert_up("a bubble with a trailer", &in);

@@ -126,12 +126,13 @@ static void test_malformed(void **state)
 				       memcpy(copy, pkt, len), len);
 		n += 2;
 	}
-	/* not of IPv6; not to a client */
+	/* not of IPv6 */
 	pkt[0] = 0x45;
 	teredo_relay_from_ipv6(lab.relay, lab.now_ms, pkt, sizeof(pkt));
+	n++;
+	/* the kernel's own, a router solicitation for one, is no drop */
 	lab_packet(pkt, &client, &host, sizeof(pkt), 0);
 	teredo_relay_from_ipv6(lab.relay, lab.now_ms, pkt, sizeof(pkt));
-	n += 2;
 	assert_new(0, 0, 0, 0);
 	stats = lab_stats();
 	assert_int_equal(stats.counters.drops[RELAY_BPF_DROP_MALFORMED], n);
