@@ -110,10 +110,17 @@ bool bpf_place_is_stale(const struct bpf_place *pl)
 /* -------- Teredo's peers -------- */
 
 /*
- * All of the map's memory is taken here, by privilege, so that the engine's
- * thread, which has none, is never refused a place. One more than the bound is
- * the self-test's peer.
+ * One more than the bound is the self-test's peer; but a bound that is a power
+ * of two would so take twice the buckets, 16 Mbyte at the most. It is the first
+ * in the map, and what finds no place there goes by the engine.
  */
+static uint32_t peers_room(uint32_t max)
+{
+	return max + ((max & (max - 1)) != 0);
+}
+
+/* All of the map's memory is taken here, so that the engine's thread is never
+ * refused for want of it. */
 static int peers_sync(struct bpf_place *pl)
 {
 	const struct tunnel_params *p = &pl->tun->params;
@@ -123,7 +130,7 @@ static int peers_sync(struct bpf_place *pl)
 		return 0;
 	fd = bpf_map_create(BPF_MAP_TYPE_HASH, "relay_peers",
 			    sizeof(struct relay_bpf_peer_key),
-			    sizeof(struct relay_bpf_peer), p->peers_max + 1,
+			    sizeof(struct relay_bpf_peer), peers_room(p->peers_max),
 			    NULL);
 	if (fd < 0)
 		return -errno;

@@ -35,8 +35,11 @@
 #include "relay_header.h"
 #include "relay_maps.h"
 #include "relay_pass.h"
+#include "relay_xdp.h"
 #include "sixtofour_tc.h"
+#include "sixtofour_xdp.h"
 #include "teredo_tc.h"
+#include "teredo_xdp.h"
 
 #define LOOPBACK_IFINDEX 1
 
@@ -206,7 +209,65 @@ int relay_egress(struct __sk_buff *skb)
 	return encapsulate(skb, 0, relay, &pass, true);
 }
 
-/* of the same object: the skeleton, the maps and the counters are the same */
-#include "sixtofour_xdp.h"
+/* -------- XDP -------- */
+
+static __always_inline int xdp_ipv4(struct xdp_md *ctx, struct xdp_pass *pass,
+				    const struct iphdr *ip)
+{
+	__u8 protocol = ip->protocol;
+
+	if ((protocol != IPPROTO_IPV6 &&
+	     (protocol != IPPROTO_UDP || !services)) ||
+	    ip4_is_for_stack(ip) || !xdp_is_whole(ctx))
+		return XDP_PASS;
+	pass->way = RELAY_BPF_WAY_4TO6;
+	return protocol == IPPROTO_UDP ? teredo_xdp_in(ctx, pass)
+				       : sixtofour_xdp_in(ctx, pass);
+}
+
+static __always_inline int xdp_ipv6(struct xdp_md *ctx, struct xdp_pass *pass,
+				    const struct ethhdr *eth)
+{
+	const struct ipv6hdr *ip6 = (const void *)(eth + 1);
+	bool teredo = relay_is_teredo(ip6_destination(ip6));
+	const struct relay_bpf_relay *relay;
+
+	if ((!teredo && !relay_is_6to4(ip6_destination(ip6))) ||
+	    !xdp_is_whole(ctx))
+		return XDP_PASS;
+	pass->way = RELAY_BPF_WAY_6TO4;
+	xdp_flow_known(ctx, pass, ip6, NULL, 0);
+	if (!xdp_is_ours(ctx, pass, eth))
+		return XDP_PASS;
+	relay = xdp_route(ctx, pass, ip6);
+	if (!relay || teredo != !!relay->udp_port)
+		return XDP_PASS;
+	return teredo ? teredo_xdp_out(ctx, pass, relay)
+		      : sixtofour_xdp_out(ctx, pass, relay);
+}
+
+/* In several buffers: drivers with a great MTU take no other program. */
+SEC("xdp.frags")
+int uplink_xdp(struct xdp_md *ctx)
+{
+	const void *data = (const void *)(long)ctx->data;
+	const void *end = (const void *)(long)ctx->data_end;
+	const struct ethhdr *eth = data;
+	const struct ipv6hdr *ip6 = (const void *)(eth + 1);
+	const struct iphdr *ip = (const void *)(eth + 1);
+	struct xdp_pass pass;
+
+	/* IPv4 is at least as long, with what is in it */
+	if ((const void *)(ip6 + 1) > end)
+		return XDP_PASS;
+	pass.check.unfiltered = false;
+	switch (eth->h_proto) {
+	case bpf_htons(ETH_P_IP):
+		return xdp_ipv4(ctx, &pass, ip);
+	case bpf_htons(ETH_P_IPV6):
+		return xdp_ipv6(ctx, &pass, eth);
+	}
+	return XDP_PASS;
+}
 
 char LICENSE[] SEC("license") = "GPL";

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#define _GNU_SOURCE
+#include <zebra.h>
+
 #include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
@@ -7,11 +8,13 @@
 #include <string.h>
 #include <unistd.h>
 #include <arpa/inet.h>
+#include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "filter.h"
 #include "bpf_lab.h"
 
 struct lab lab;
@@ -179,6 +182,57 @@ void lab_assert_dropped(const char *what, int reason)
 				fail_msg("%s: dropped, and crossed", what);
 }
 
+/* The identification of an encapsulated packet is made 0. */
+static void drop_identification(struct packet *p)
+{
+	if (p->octets[12] != 0x08)
+		return;
+	memset(p->octets + ETH + 4, 0, 2);
+	packet_checksum(p);
+}
+
+enum outcome lab_compare_xdp(const struct packet *in, bool may_go_up)
+{
+	static const struct packet none;
+	struct relay_bpf_counters by_xdp, by_tc;
+	struct packet xdp_out = none, tc_out = none;
+	int xdp, tc;
+
+	lab_counted(&by_xdp);
+	xdp = lab_run_xdp(in, &xdp_out);
+	lab_counted(&by_xdp);
+	tc = lab_run(lab.skel->progs.uplink_ingress, in, &tc_out);
+	lab_counted(&by_tc);
+	switch (xdp) {
+	case XDP_PASS:
+		/* as it came but for what is behind it, and not counted */
+		assert_true(xdp_out.len <= in->len);
+		assert_memory_equal(xdp_out.octets, in->octets, xdp_out.len);
+		for (size_t i = 0; i < sizeof(by_xdp) / 8; i++)
+			assert_int_equal(((uint64_t *)&by_xdp)[i], 0);
+		if (!may_go_up)
+			assert_int_equal(tc, TC_ACT_UNSPEC);
+		return UP;
+	case XDP_DROP:
+		assert_int_equal(tc, TC_ACT_SHOT);
+		assert_memory_equal(&by_xdp, &by_tc, sizeof(by_tc));
+		return DROPPED;
+	case XDP_REDIRECT:
+		assert_int_equal(tc, TC_ACT_REDIRECT);
+		assert_memory_equal(&by_xdp, &by_tc, sizeof(by_tc));
+		drop_identification(&xdp_out);
+		drop_identification(&tc_out);
+		/* a skb is padded by the driver */
+		if (tc_out.len < ETH_ZLEN)
+			tc_out.len = ETH_ZLEN;
+		assert_int_equal(xdp_out.len, tc_out.len);
+		assert_memory_equal(xdp_out.octets, tc_out.octets, tc_out.len);
+		return CROSSED;
+	}
+	fail_msg("XDP: %d", xdp);
+	return UP;
+}
+
 /* -------- the namespace and the maps -------- */
 
 void lab_shell(const char *fmt, ...)
@@ -214,6 +268,24 @@ void lab_rule(int family, const void *prefix, unsigned int len,
 			0);
 	else
 		assert_int_equal(bpf_map_delete_elem(bpf_map__fd(map), key), 0);
+}
+
+void lab_rules(const struct filter_rule *rules, size_t n, bool add)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct prefix *p = &rules[i].p;
+		uint32_t *octets = p->family == AF_INET ? lab.relay.octets4
+							: lab.relay.octets6;
+		unsigned int first = p->u.val[0], many;
+
+		lab_rule(p->family, p->u.val, p->prefixlen,
+			 (enum relay_bpf_verdict)rules[i].verdict, add);
+		if (rules[i].verdict == FILTER_VERDICT_PERMIT)
+			continue;
+		many = p->prefixlen < 8 ? 1U << (8 - p->prefixlen) : 1;
+		for (unsigned int octet = first; octet < first + many; octet++)
+			octets[octet / 32] |= 1U << octet % 32;
+	}
 }
 
 void lab_set_relay(void)

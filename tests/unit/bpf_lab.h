@@ -43,7 +43,8 @@
 struct lab {
 	struct relay_bpf *skel;
 	unsigned int uplink, uplink2, relay_ifindex;
-	/* the relay that is looked at, LAB_PLACE unless a test says otherwise */
+	/* the relay that is looked at, LAB_PLACE unless a test says otherwise
+	 */
 	uint32_t place;
 	struct relay_bpf_relay relay; /* as in the map */
 };
@@ -63,6 +64,10 @@ void lab_shell(const char *fmt, ...) __attribute__((__format__(printf, 1, 2)));
 /* A rule of the relay; the octets of lab.relay are not touched. */
 void lab_rule(int family, const void *prefix, unsigned int len,
 	      enum relay_bpf_verdict verdict, bool add);
+
+/* Rules as relayd has them, with the octets of lab.relay. */
+struct filter_rule;
+void lab_rules(const struct filter_rule *rules, size_t n, bool add);
 
 /* -------- packets -------- */
 
@@ -101,5 +106,11 @@ int lab_run_xdp(const struct packet *in, struct packet *out);
 void lab_counted(struct relay_bpf_counters *counted);
 /* ... has to be this drop alone, or nothing at all (RELAY_BPF_PASS). */
 void lab_assert_dropped(const char *what, int reason);
+/*
+ * What XDP makes of it: nothing, or what tc makes of it, octet for octet and
+ * reason for reason. may_go_up: of what tc takes.
+ */
+enum outcome { UP, DROPPED, CROSSED };
+enum outcome lab_compare_xdp(const struct packet *in, bool may_go_up);
 
 #endif /* _TEST_BPF_LAB_H */

@@ -12,24 +12,6 @@
 #include "bpf_lab.h"
 #include "rfc3964.h"
 
-static void rules(const struct rfc3964_case *c, bool add)
-{
-	for (size_t i = 0; i < c->relay.nrules; i++) {
-		const struct prefix *p = &c->relay.rules[i].p;
-		uint32_t *octets = p->family == AF_INET ? lab.relay.octets4
-							: lab.relay.octets6;
-		unsigned int first = p->u.val[0], n;
-
-		lab_rule(p->family, p->u.val, p->prefixlen,
-			 (enum relay_bpf_verdict)c->relay.rules[i].verdict, add);
-		if (c->relay.rules[i].verdict == FILTER_VERDICT_PERMIT)
-			continue;
-		n = p->prefixlen < 8 ? 1U << (8 - p->prefixlen) : 1;
-		for (unsigned int octet = first; octet < first + n; octet++)
-			octets[octet / 32] |= 1U << octet % 32;
-	}
-}
-
 static void build(const struct rfc3964_case *c, struct packet *in)
 {
 	char src[64], dst[64], outer[32], relay[32];
@@ -82,7 +64,7 @@ static void test_rfc3964(void **state)
 
 		memset(lab.relay.octets4, 0, sizeof(lab.relay.octets4));
 		memset(lab.relay.octets6, 0, sizeof(lab.relay.octets6));
-		rules(c, true);
+		lab_rules(c->relay.rules, c->relay.nrules, true);
 		lab.relay.flags = flags[c->relay.direction];
 		lab_set_relay();
 		run_case(c);
@@ -91,7 +73,7 @@ static void test_rfc3964(void **state)
 		memset(lab.relay.octets6, 0xff, sizeof(lab.relay.octets6));
 		lab_set_relay();
 		run_case(c);
-		rules(c, false);
+		lab_rules(c->relay.rules, c->relay.nrules, false);
 	}
 }
 

@@ -15,59 +15,6 @@
 
 #include "bpf_lab.h"
 
-/* The identification of an encapsulated packet is made 0. */
-static void drop_identification(struct packet *p)
-{
-	if (p->octets[12] != 0x08)
-		return;
-	memset(p->octets + ETH + 4, 0, 2);
-	packet_checksum(p);
-}
-
-enum outcome { UP, DROPPED, CROSSED };
-
-static enum outcome compare(const struct packet *in, bool may_go_up)
-{
-	static const struct packet none;
-	struct relay_bpf_counters by_xdp, by_tc;
-	struct packet xdp_out = none, tc_out = none;
-	int xdp, tc;
-
-	lab_counted(&by_xdp);
-	xdp = lab_run_xdp(in, &xdp_out);
-	lab_counted(&by_xdp);
-	tc = lab_run(lab.skel->progs.uplink_ingress, in, &tc_out);
-	lab_counted(&by_tc);
-	switch (xdp) {
-	case XDP_PASS:
-		/* as it came but for what is behind it, and not counted */
-		assert_true(xdp_out.len <= in->len);
-		assert_memory_equal(xdp_out.octets, in->octets, xdp_out.len);
-		for (size_t i = 0; i < sizeof(by_xdp) / 8; i++)
-			assert_int_equal(((uint64_t *)&by_xdp)[i], 0);
-		if (!may_go_up)
-			assert_int_equal(tc, TC_ACT_UNSPEC);
-		return UP;
-	case XDP_DROP:
-		assert_int_equal(tc, TC_ACT_SHOT);
-		assert_memory_equal(&by_xdp, &by_tc, sizeof(by_tc));
-		return DROPPED;
-	case XDP_REDIRECT:
-		assert_int_equal(tc, TC_ACT_REDIRECT);
-		assert_memory_equal(&by_xdp, &by_tc, sizeof(by_tc));
-		drop_identification(&xdp_out);
-		drop_identification(&tc_out);
-		/* a skb is padded by the driver */
-		if (tc_out.len < ETH_ZLEN)
-			tc_out.len = ETH_ZLEN;
-		assert_int_equal(xdp_out.len, tc_out.len);
-		assert_memory_equal(xdp_out.octets, tc_out.octets, tc_out.len);
-		return CROSSED;
-	}
-	fail_msg("XDP: %d", xdp);
-	return UP;
-}
-
 /* -------- tests -------- */
 
 static void test_crosses(void **state)
@@ -79,15 +26,15 @@ static void test_crosses(void **state)
 
 	for (size_t i = 0; i < sizeof(payloads) / sizeof(*payloads); i++) {
 		packet_4to6(&in, payloads[i]);
-		assert_int_equal(compare(&in, false), CROSSED);
+		assert_int_equal(lab_compare_xdp(&in, false), CROSSED);
 		packet_6to4(&in, payloads[i]);
-		assert_int_equal(compare(&in, false), CROSSED);
+		assert_int_equal(lab_compare_xdp(&in, false), CROSSED);
 		/* and behind it what does not belong to it */
 		packet_add(&in, "padding", 7);
-		assert_int_equal(compare(&in, false), CROSSED);
+		assert_int_equal(lab_compare_xdp(&in, false), CROSSED);
 		packet_4to6(&in, payloads[i]);
 		packet_add(&in, "padding", 7);
-		assert_int_equal(compare(&in, false), CROSSED);
+		assert_int_equal(lab_compare_xdp(&in, false), CROSSED);
 	}
 }
 
@@ -102,19 +49,19 @@ static void test_fields(void **state)
 			in.octets[ETH + 1] = octet;
 			packet_checksum(&in);
 			in.octets[ETH + V4 + 1] = inner << 4;
-			assert_int_not_equal(compare(&in, false), UP);
+			assert_int_not_equal(lab_compare_xdp(&in, false), UP);
 		}
 		packet_6to4(&in, 40);
 		in.octets[ETH] = 0x60 | octet >> 4;
 		in.octets[ETH + 1] = octet << 4;
-		assert_int_equal(compare(&in, false), CROSSED);
+		assert_int_equal(lab_compare_xdp(&in, false), CROSSED);
 		/* hop limit */
 		packet_6to4(&in, 40);
 		in.octets[ETH + 7] = octet;
-		assert_int_equal(compare(&in, false), octet > 1 ? CROSSED : UP);
+		assert_int_equal(lab_compare_xdp(&in, false), octet > 1 ? CROSSED : UP);
 		packet_4to6(&in, 40);
 		in.octets[ETH + V4 + 7] = octet;
-		assert_int_equal(compare(&in, false), octet > 1 ? CROSSED : UP);
+		assert_int_equal(lab_compare_xdp(&in, false), octet > 1 ? CROSSED : UP);
 	}
 }
 
@@ -149,32 +96,32 @@ static void test_up(void **state)
 				packet_4to6(&in, 40);
 			memcpy(in.octets + cases[i].at, cases[i].octets,
 			       cases[i].n);
-			if (compare(&in, false) != UP)
+			if (lab_compare_xdp(&in, false) != UP)
 				fail_msg("%s: not up", cases[i].what);
 		}
 		/* an uplink that is not known, or can't send such frames */
 		memcpy(in.octets, LAB_UPLINK_MAC, 6);
 		in.octets[12] = way ? 0x86 : 0x08;
 		in.octets[13] = way ? 0xdd : 0x00;
-		assert_int_equal(compare(&in, false), CROSSED);
+		assert_int_equal(lab_compare_xdp(&in, false), CROSSED);
 		assert_int_equal(bpf_map_delete_elem(uplinks, &ifindex), 0);
-		assert_int_equal(compare(&in, true), UP);
+		assert_int_equal(lab_compare_xdp(&in, true), UP);
 		assert_int_equal(
 			bpf_map_update_elem(uplinks, &ifindex, &uplink, 0), 0);
 		assert_int_equal(bpf_map_delete_elem(devices, &ifindex), 0);
-		assert_int_equal(compare(&in, true), UP);
+		assert_int_equal(lab_compare_xdp(&in, true), UP);
 		assert_int_equal(
 			bpf_map_update_elem(devices, &ifindex, &ifindex, 0), 0);
-		assert_int_equal(compare(&in, false), CROSSED);
+		assert_int_equal(lab_compare_xdp(&in, false), CROSSED);
 	}
 	/* a neighbour that has to be asked for first */
 	packet_4to6_from(&in, LAB_HOST, LAB_HOST6, "2001:db8:1::9", 40);
-	assert_int_equal(compare(&in, true), UP);
+	assert_int_equal(lab_compare_xdp(&in, true), UP);
 	/* in several buffers */
 	lab_shell("ip link set up0 mtu 9000");
 	lab_shell("ip -6 route replace default via 2001:db8:1::1 mtu 9000");
 	packet_4to6(&in, 3000);
-	assert_int_equal(compare(&in, false), CROSSED);
+	assert_int_equal(lab_compare_xdp(&in, false), CROSSED);
 	packet_4to6(&in, 3700);
 	assert_int_equal(lab_run_xdp(&in, &out), XDP_PASS);
 	assert_int_equal(out.len, in.len);
@@ -220,7 +167,7 @@ static void test_put_off_checksum(void **state)
 				else
 					packet_4to6(&in, 40);
 				ip6[6] = cases[i].protocol;
-				assert_int_equal(compare(&in, true),
+				assert_int_equal(lab_compare_xdp(&in, true),
 						 cases[i].at == 1 ? UP
 								  : CROSSED);
 				if (cases[i].at < 2)
@@ -228,9 +175,9 @@ static void test_put_off_checksum(void **state)
 				pseudo = sum16(ip6 + 8, 32, 40 + ip6[6]);
 				sum[0] = pseudo >> 8;
 				sum[1] = pseudo;
-				assert_int_equal(compare(&in, true), UP);
+				assert_int_equal(lab_compare_xdp(&in, true), UP);
 				sum[1]++;
-				assert_int_equal(compare(&in, true), CROSSED);
+				assert_int_equal(lab_compare_xdp(&in, true), CROSSED);
 				/* no room for one */
 				ip6[5] = cases[i].at + 1;
 				in.len = at + V6 + ip6[5];
@@ -238,7 +185,7 @@ static void test_put_off_checksum(void **state)
 					in.octets[ETH + 3] = in.len - ETH;
 					packet_checksum(&in);
 				}
-				assert_int_equal(compare(&in, true), UP);
+				assert_int_equal(lab_compare_xdp(&in, true), UP);
 			}
 	lab.skel->data->flow_lifetime_ns = 0;
 }
@@ -253,14 +200,14 @@ static void test_truncated(void **state)
 		in = whole;
 		in.len = len;
 		/* where there is no IPv6 header, tc counts */
-		assert_int_equal(compare(&in, len < ETH + V4 + V6),
+		assert_int_equal(lab_compare_xdp(&in, len < ETH + V4 + V6),
 				 len < ETH + V4 + V6 ? UP : DROPPED);
 	}
 	packet_6to4(&whole, 20);
 	for (size_t len = ETH + V6; len < whole.len; len++) {
 		in = whole;
 		in.len = len;
-		assert_int_equal(compare(&in, false), DROPPED);
+		assert_int_equal(lab_compare_xdp(&in, false), DROPPED);
 	}
 }
 
@@ -288,16 +235,16 @@ static void test_flows(void **state)
 					TC_ACT_REDIRECT);
 			lab_shell("ip route del default");
 			lab_shell("ip -6 route del default");
-			assert_int_equal(compare(&in, false), CROSSED);
+			assert_int_equal(lab_compare_xdp(&in, false), CROSSED);
 			/* what is known is known of frames for this host */
 			in.octets[5] ^= 0x10;
 			assert_int_equal(lab_run_xdp(&in, &out), XDP_PASS);
 			memset(in.octets, 0, ETH_ALEN);
 			assert_int_equal(lab_run_xdp(&in, &out), XDP_PASS);
 			memcpy(in.octets, uplink_mac, ETH_ALEN);
-			assert_int_equal(compare(&in, false), CROSSED);
+			assert_int_equal(lab_compare_xdp(&in, false), CROSSED);
 			lab.skel->data->flow_generation++;
-			assert_int_equal(compare(&in, false), UP);
+			assert_int_equal(lab_compare_xdp(&in, false), UP);
 			lab_shell("ip route add default via 203.0.113.1");
 			lab_shell("ip -6 route add default via 2001:db8:1::1");
 			lab.skel->data->flow_lifetime_ns = 0;
@@ -361,7 +308,7 @@ static void test_random(void **state)
 		if (random() % 8 == 0)
 			in.len = ETH + headers + random() % 80;
 		/* neighbours may be missing: tc's */
-		seen[compare(&in, true)]++;
+		seen[lab_compare_xdp(&in, true)]++;
 	}
 	rules(false);
 	for (int i = 0; i < 3; i++)
