@@ -28,7 +28,10 @@ PREFIXES = ["192.88.99.0/24", "2002::/16", "10.70.0.0/16", "10.71.0.0/16", "2001
             "2002:a00::/24", "198.51.100.0/24"]
 TRACKS = range(1, 13)
 # what runs differs, where the kernel has no sit; not what the configuration explains
-DATAPATHS = ["auto", "ebpf", "xdp", "userspace"] + ["sit"] * host_has_sit()
+SIT = host_has_sit()
+DATAPATHS = {"ipv6ip 6to4": ["auto", "ebpf", "xdp"] + ["sit"] * SIT, "teredo": ["auto", "ebpf", "xdp", "userspace"]}
+MODE_LINES = {"ipv6ip 6to4": ["tunnel transmit-source", "ipv6 mtu"],
+              "teredo": ["tunnel udp-port", "peers maximum", "peers overload"]}
 DEFAULT_ROUTES = {"ipv6ip 6to4": ANYCAST, "teredo": ["2001::/32"]}
 STANDBY_METRIC = 4294967294
 
@@ -38,6 +41,7 @@ class Walk:
 
     def __init__(self, rng):
         self.rng = rng
+        self.modes = {name: rng.choice(list(MODE_LINES)) for name in RELAYS}
 
     def lines(self):
         rng = self.rng
@@ -46,7 +50,17 @@ class Walk:
         name = rng.choice(RELAYS)
         if rng.random() < 0.06:
             return [f"no relay {name}"]
+        if rng.random() < 0.03:
+            return [f"relay {name}", *self.other_mode(name)]
+        if rng.random() < 0.1:
+            return [f"relay {name}", f"tunnel mode {self.modes[name]}", f"tunnel source {rng.choice(SOURCES)}",
+                    "no shutdown"]
         return [f"relay {name}", self.relay_line(name)]
+
+    def other_mode(self, name):
+        """In service or not: lines that only the one mode has go first."""
+        before, self.modes[name] = self.modes[name], next(mode for mode in MODE_LINES if mode != self.modes[name])
+        return [*(f"no {line}" for line in MODE_LINES[before]), "no tunnel datapath", f"tunnel mode {self.modes[name]}"]
 
     def track(self):
         rng = self.rng
@@ -70,14 +84,17 @@ class Walk:
         rng = self.rng
         no = "no " if rng.random() < 0.3 else ""
         line = rng.choice([
-            "shutdown", "shutdown", "shutdown", "mode", "source", "source", "transmit", "interface", "direction",
-            "ttl", "mtu", "address", "address", "route", "route", "route", "track", "delay", "dampening", "drain",
-            "maintenance", "self-test", "description", "datapath", "uplink", "bogons", "permit", "deny", "port",
-            "peers", "overload"])
+            "shutdown", "shutdown", "shutdown", "mode", "source", "source", "interface", "direction", "ttl", "own",
+            "own", "address", "address", "route", "route", "route", "track", "delay", "dampening", "drain",
+            "maintenance", "self-test", "description", "datapath", "uplink", "bogons", "permit", "deny"])
+        mode = self.modes[name]
+        if line == "own":  # of the mode; now and then of the other one
+            line = rng.choice(["transmit", "mtu"] if (mode == "teredo") == (rng.random() < 0.1) else
+                              ["port", "peers", "overload"])
         if line == "shutdown":
             return rng.choice(["shutdown", "no shutdown", "no shutdown"])
         if line == "mode":
-            return rng.choice(["tunnel mode ipv6ip 6to4"] * 5 + ["tunnel mode teredo"] * 4 + ["no tunnel mode"])
+            return f"tunnel mode {mode}" if rng.random() < 0.9 else "no tunnel mode"
         if line == "source":
             return f"tunnel source {rng.choice(SOURCES)}" if rng.random() < 0.9 else "no tunnel source"
         if line == "route":
@@ -95,7 +112,7 @@ class Walk:
             # what the configuration explains does not flap twenty times
             "dampening": rng.choice(["dampening 1 19000 20000 2", "dampening 45 19999 20000 1"]),
             "drain": f"drain-time {rng.choice([0, 0, 1])}",
-            "datapath": f"tunnel datapath {rng.choice(DATAPATHS)}",
+            "datapath": f"tunnel datapath {rng.choice(DATAPATHS[mode])}",
             "port": f"tunnel udp-port {rng.choice([3545, 3546, 40000])}",
             "peers": f"peers maximum {rng.choice([1, 1000, 65536])}",
             "overload": "peers overload withdraw",
@@ -150,7 +167,7 @@ def expected(router):
         if source != "10.0.0.1":  # the host has that one
             addrs.add(f"{source}/32")
         links[ifname] = {"addrs": addrs, "mtu": int((relay["ipv6 mtu"] or [1280])[0])}
-        if "sit" in DATAPATHS and relay["tunnel mode"] != ["teredo"]:
+        if SIT and relay["tunnel mode"] != ["teredo"]:
             links[ifname].update(ttl=int((relay["tunnel ttl"] or [64])[0]), local=source)
         track = (relay["track"] or [""])[0]
         if relay["maintenance"] or (track and tracks[track] != "up"):
