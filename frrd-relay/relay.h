@@ -217,7 +217,7 @@ void relay_counters_clear(struct relay *relay);
 /* The same of a Teredo relay's bubbles; cleared with the counters. */
 void relay_bubbles(struct relay *relay, struct relay_bubbles *out);
 
-/* The peer table of a Teredo relay, as of the last second. */
+/* The peer table of a Teredo relay. */
 struct relay_peers {
 	uint32_t count, trusted, maximum;
 	const char *overload; /* "none", "table-full", "new-peer-limit" */

@@ -98,6 +98,7 @@ void relay_counters_clear(struct relay *relay)
 void relay_peers(const struct relay *relay, struct relay_peers *out)
 {
 	const struct tunnel_status *st;
+	struct teredo_relay_stats stats;
 
 	memset(out, 0, sizeof(*out));
 	out->maximum = relay->cfg.peers_max;
@@ -107,8 +108,14 @@ void relay_peers(const struct relay *relay, struct relay_peers *out)
 	st = &relay->tun->status;
 	out->count = st->peers;
 	out->trusted = st->peers_trusted;
+	/* as of the last second, as what follows from it */
 	if (st->overload)
 		out->overload = st->overload;
+	/* unless the engine does not answer */
+	if (tunnel_peers_stats(relay->tun, &stats) == 0) {
+		out->count = stats.peers;
+		out->trusted = stats.peers_trusted;
+	}
 }
 
 void relay_clear_peers(struct relay *relay)

@@ -245,9 +245,11 @@ static int have_socket(struct tunnel *tun)
 	if (fd < 0)
 		return busy(tun, fd);
 	fd = udp_open(p);
-	if (fd < 0)
+	if (fd < 0) {
+		tun->status.socket = TUNNEL_CHECK_FAILED;
 		return tunnel_fail(tun, fd, "UDP port %u of %pI4", p->udp_port,
 				   &p->source);
+	}
 	t->port = p->udp_port;
 	t->source = p->source;
 	t->ttl = p->ttl;

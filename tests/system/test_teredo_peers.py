@@ -69,6 +69,13 @@ def client(lab):
     one.close()
 
 
+@pytest.fixture
+def other(lab):
+    one = Client(lab, "10.50.2.2", 40002)
+    yield one
+    one.close()
+
+
 def up(lab, *lines):
     lab.relay.configure(*CONFIG, *lines)
     lab.relay.wait_relay("t", "up")
@@ -176,11 +183,10 @@ def test_many(lab):
         assert silent[1].ask("show relay")[1] == 0
 
 
-def test_table_full(lab, client):
+def test_table_full(lab, client, other):
     """Shown, logged once, and no more: the relay serves on."""
     up(lab, "peers maximum 1")
     client.ping()
-    other = Client(lab, "10.50.2.2", 40002)
     other.bubble()
     wait_for(lambda: lab.relay.relay_json("t")["peers"]["overload"] == "table-full", 5, "overload")
     shown = lab.relay.relay_json("t")
@@ -193,15 +199,13 @@ def test_table_full(lab, client):
     log = lab.relay.log("relayd")
     assert log.count("relay t: peer table is full (1 peers)") == 1
     assert log.count("relay t: new peers are taken again") == 1
-    other.close()
 
 
-def test_table_full_withdraws(lab, client):
+def test_table_full_withdraws(lab, client, other):
     """RFC 4380 section 7.3.5; and comes back by itself."""
     up(lab, "peers maximum 1", "peers overload withdraw")
     wait_for(lambda: "2001::/32" in lab.relay.rib_openfabric(), 5, "the route")
     client.ping()
-    other = Client(lab, "10.50.2.2", 40002)
     other.bubble()
     lab.relay.wait_relay("t", "down")
     shown = lab.relay.relay_json("t")
@@ -212,16 +216,13 @@ def test_table_full_withdraws(lab, client):
     wait_for(lambda: lab.relay.json("relayd", "show relay t counters json")["t"]["rx4to6"]["packets"] == 2, 5,
              "a packet of a peer")
     lab.relay.wait_relay("t", "up", timeout=20)
-    other.close()
     # the option may go while it lasts
     client.ping(3)
-    again = Client(lab, "10.50.2.3", 40003)
-    again.bubble()
+    other.bubble()
     lab.relay.wait_relay("t", "down")
     lab.relay.configure("relay t", "no peers overload")
     lab.relay.wait_relay("t", "up")
     assert lab.relay.relay_json("t")["note"] == "peer table is full (1 peers)"
-    again.close()
 
 
 def test_too_many_new_ones(lab):
@@ -233,6 +234,21 @@ def test_too_many_new_ones(lab):
     assert (shown["reason"], shown["detail"]) == ("datapath-error", "new peers come faster than the limit")
     assert shown["peers"]["overload"] == "new-peer-limit" and 2000 <= shown["peers"]["count"] < 3000
     lab.relay.wait_relay("t", "up", timeout=20)
+
+
+def test_port_of_another(lab, client):
+    """Says whose fault it is, and comes back by itself."""
+    up(lab)
+    with lab.relay.ns.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("0.0.0.0", 40005))
+        lab.relay.configure("relay t", "tunnel udp-port 40005")
+        lab.relay.wait_relay("t", "down")
+        shown = lab.relay.relay_json("t")
+        assert (shown["reason"], shown["detail"]) == ("datapath-error",
+                                                      f"UDP port 40005 of {SOURCE}: Address already in use")
+        assert shown["checks"]["socket"] == "failed"
+    lab.relay.wait_relay("t", "up")
+    assert lab.relay.relay_json("t")["checks"]["socket"] == "ok"
 
 
 def test_another_mode_in_service(lab, client):
