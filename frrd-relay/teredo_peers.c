@@ -396,18 +396,16 @@ bool teredo_peer_is_awaited(const struct teredo_peer *peer)
 	return peer->bucket == AWAITED;
 }
 
-/* A table that has slept, or a clock that has jumped. In the latter case those
- * who should have gone long ago are met within one turn of the wheel. */
+/* A table that has slept, or a clock that has jumped: whoever is filed should
+ * have been looked at, and is next. */
 static void catch_up(struct teredo_peers *p, int64_t now)
 {
-	if (now <= p->cursor)
-		return;
 	if (p->filed[TEREDO_CLASS_UNTRUSTED] + p->filed[TEREDO_CLASS_ONE_WAY] +
 		    p->filed[TEREDO_CLASS_BOTH_WAYS] ==
 	    0)
-		p->cursor = now;
+		p->cursor = MAX(p->cursor, now);
 	else
-		p->cursor += (now - p->cursor) / WHEEL * WHEEL;
+		p->cursor = MAX(p->cursor, now - WHEEL + 1);
 }
 
 void teredo_peers_file(struct teredo_peers *p, uint32_t n, int64_t now_ms)

@@ -361,8 +361,40 @@ def bfd():
             address(family, local) + b"\0"
 
 
+def teredo_relay():
+    """Rows of steps, see fuzz_teredo_relay.c."""
+    (to_client, from_client, bubble, forged, raw_ipv4, raw_ipv6, wait, sleep, jump, configure, clear, own,
+     own_packet, fast, lose, walk) = range(16)
+    packet = ipv6("2001:0:4136:e378:3e8:fc17:afff:ffff", "2001:db8::1", 59, b"")
+    rows = {
+        "answered": (to_client, 0, 0, to_client, 0, 1, wait, 3, bubble, 0, from_client, 0, 0, to_client, 0, 0, walk, 0),
+        "unanswered": (to_client, 0, 0, wait, 100, walk, 0, to_client, 0, 0, wait, 255, sleep, 255, to_client, 0, 0),
+        "unknown": (from_client, 1, 0, to_client, 1, 0, forged, 1, forged, 0x41, walk, 0),
+        "refresh": (bubble, 0, wait, 255, to_client, 0, 0, wait, 20, to_client, 0, 0, wait, 30, to_client, 0, 0),
+        "stale": (bubble, 0, sleep, 35, to_client, 0, 0, wait, 5, bubble, 0, walk, 0),
+        "aged": (bubble, 0, bubble, 4, jump, 55, walk, 0, jump, 200, walk, 0),
+        "many": sum(((to_client, i, i, bubble, i, from_client, i, 0) for i in range(32)), ()) + (walk, 0),
+        "full": (configure, 0) + sum(((to_client, i, i, bubble, 31 - i) for i in range(32)), ()) + (walk, 0),
+        "bound": sum(((bubble, i) for i in range(32)), ()) + (configure, 0x10, walk, 0, bubble, 0, walk, 0),
+        "limits": (configure, 0x70) + sum(((to_client, i, 0, bubble, 31 - i) for i in range(32)), ()) + (wait, 50),
+        "cleared": sum(((to_client, i, 0, bubble, i) for i in range(8)), ()) + (clear, 0, bubble, 0, walk, 0),
+        "queued": (to_client, 0, 0) * 12 + (to_client, 0x80, 0) * 5 + (to_client, 4, 0, bubble, 0, walk, 0),
+        "denied": (bubble, 1, to_client, 4, 0, configure, 0x32, to_client, 1, 0, wait, 30, bubble, 4),
+        "directions": (configure, 0x34, bubble, 0, from_client, 0, 0, to_client, 0, 0, configure, 0x38, to_client, 0, 0),
+        "own": (own, 1, own_packet, 0, own_packet, 1, own_packet, 2, own_packet, 3, own_packet, 5, own, 0,
+                own_packet, 0, own_packet, 1, walk, 0),
+        "fast": (bubble, 0, sleep, 200, fast, 0x60, wait, 200, sleep, 150, walk, 0, to_client, 0, 0, sleep, 40,
+                 to_client, 0, 0, lose, 0, from_client, 0, 0),
+        "raw": (raw_ipv4, 0, len(packet), *packet, raw_ipv6, 0, len(packet), *packet, walk, 0),
+    }
+    for name, row in rows.items():
+        for how in (0x30, 0x31, 0x10):
+            for first in range(4):
+                yield f"{name}-{how:x}-{first}", bytes((first & 1, first >> 1, how, *row))
+
+
 SEEDS = {f.__name__: f for f in (links, routes, replies, selftest, nflog, nft, icmp_echo, icmp_error, slow_6to4,
-                                 teredo_packet, selftest_teredo, journal, bfd)}
+                                 teredo_packet, teredo_relay, selftest_teredo, journal, bfd)}
 
 
 def fill():
