@@ -18,9 +18,10 @@
  *   its relay, COUNT times, each time as of another client: 40000 ports on each
  *   of as many IPv4 addresses as are wanted.
  *
- * blast sink IFNAME tc|xdp
+ * blast sink IFNAME tc|xdp|egress
  *
- *   Counts and drops what comes in by IFNAME, as early as can be.  Prints
+ *   Counts and drops what comes in by IFNAME, as early as can be; egress: what
+ *   is about to leave by it, and is taken for sent.  Prints
  *   "ready", then the counters for each line on its standard input:
  *   {"ipv4":N,"proto41":N,"ipv6":N,"teredo":N,"bubble":N,"other":N,"bytes":N}
  *
@@ -225,6 +226,8 @@ static int attach_tc(int ifindex, enum bpf_tc_attach_point point,
 static int do_sink(struct blast_bpf *skel, int ifindex, char **args)
 {
 	bool xdp = !strcmp(args[0], "xdp");
+	enum bpf_tc_attach_point point =
+		strcmp(args[0], "egress") ? BPF_TC_INGRESS : BPF_TC_EGRESS;
 	struct bpf_program *prog =
 		xdp ? skel->progs.blast_sink_xdp : skel->progs.blast_sink;
 	char line[16];
@@ -238,7 +241,7 @@ static int do_sink(struct blast_bpf *skel, int ifindex, char **args)
 		ret = bpf_xdp_attach(ifindex, bpf_program__fd(prog),
 				     XDP_FLAGS_DRV_MODE, NULL);
 	else
-		ret = attach_tc(ifindex, BPF_TC_INGRESS, prog);
+		ret = attach_tc(ifindex, point, prog);
 	if (ret)
 		return fail("attach", ret);
 	puts("ready");
@@ -327,7 +330,7 @@ int main(int argc, char **argv)
 	fprintf(stderr,
 		"usage: blast send IFNAME SECONDS RATE BURST\n"
 		"       blast clients IFNAME SECONDS RATE COUNT\n"
-		"       blast sink IFNAME tc|xdp\n"
+		"       blast sink IFNAME tc|xdp|egress\n"
 		"       blast host IFNAME ADDRESS RELAY\n"
 		"       blast client IFNAME ADDRESS PORT RELAY\n");
 	return ret;

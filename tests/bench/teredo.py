@@ -68,7 +68,8 @@ def cpu(relays, args):
     """Nanoseconds a packet at the same rate for all, and relayd's by Miredo's."""
     rows = []
     with Lab() as lab:
-        routers = [Forwarder(lab, 0), *(TeredoForwarder(lab, number, name) for number, name in enumerate(relays, 1))]
+        routers = [Forwarder(lab, 0, sink="egress"),
+                   *(TeredoForwarder(lab, number, name, sink="egress") for number, name in enumerate(relays, 1))]
         print(f"{'relay':9} {'packets':12} {'payload':>7} {'peers':>6} {'1000/s':>7} {'ns each':>8} {'of Miredo':>9}  "
               "middle half")
         for peers in args.peers:

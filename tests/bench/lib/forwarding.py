@@ -129,7 +129,10 @@ def quiet(ns):
 
 
 class Forwarder:
-    """A router between a sender and a receiver of its own; as it is here, it forwards plainly."""
+    """A router between a sender and a receiver of its own; as it is here, it forwards plainly.
+
+    sink: tc or xdp, of the receiver; egress, what the receiver does is not in the router's cost.
+    """
 
     def __init__(self, lab, number, name="plain", sink="tc"):
         self.name = name
@@ -146,7 +149,8 @@ class Forwarder:
                    "route add default via 198.51.100.2", "route add default via 2001:db8:1::2")
         self.sends, self.forwards = processors()
         self.threads = [ksoftirqd(self.forwards), *napi_thread(self.ns, "in", self.forwards)]
-        self.sink = lab.spawn(self.tail, BLAST, "sink", "tail", sink, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        where = (self.ns, "out") if sink == "egress" else (self.tail, "tail")
+        self.sink = lab.spawn(where[0], BLAST, "sink", where[1], sink, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                               text=True)
         assert self.sink.stdout.readline() == "ready\n", "blast sink"
         self.sent = self.got = 0
