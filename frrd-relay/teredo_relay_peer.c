@@ -312,19 +312,21 @@ static void send_bubbles(struct teredo_relay *relay, struct teredo_peer *peer,
 	teredo_bubble_write(bubble, &relay->cfg.local, &addr);
 	peer->bubble = now_ms;
 	peer->bubbles++;
-	/* filters may have changed since the peer was made. Section 5.4.1: the
-	 * direct one opens the path where the relay is behind a NAT, before the
-	 * answer to the other can come. */
-	if (teredo_relay_may_send(relay, &addr) == RELAY_BPF_PASS) {
-		relay->stats.bubbles_direct_out++;
-		relay->ops->send_udp(relay->arg, parts.mapped, parts.port, 0,
-				     bubble, sizeof(bubble));
-	}
+	/* Filters may have changed since the peer was made. The indirect one
+	 * goes first, as it is what is waited for; the direct one is not far
+	 * behind, and opens the path where the relay is behind a NAT
+	 * (section 5.4.1) long before the answer has come by way of server and
+	 * client. */
 	if (teredo_relay_may_ask(relay, &addr) == RELAY_BPF_PASS) {
 		relay->stats.bubbles_indirect_out++;
 		relay->ops->send_udp(relay->arg, parts.server,
 				     TEREDO_SERVER_PORT, 0, bubble,
 				     sizeof(bubble));
+	}
+	if (teredo_relay_may_send(relay, &addr) == RELAY_BPF_PASS) {
+		relay->stats.bubbles_direct_out++;
+		relay->ops->send_udp(relay->arg, parts.mapped, parts.port, 0,
+				     bubble, sizeof(bubble));
 	}
 }
 

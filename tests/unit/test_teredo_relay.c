@@ -160,8 +160,8 @@ static void test_four_bubbles(void **state)
 	lab_wait(20 * S);
 	assert_new(0, 0, 4, 4);
 	for (size_t i = 0; i < 4; i++) {
-		assert_bubble(lab_sent(2 * i), LAB_DIRECT);
-		assert_bubble(lab_sent(2 * i + 1), LAB_INDIRECT);
+		assert_bubble(lab_sent(2 * i), LAB_INDIRECT);
+		assert_bubble(lab_sent(2 * i + 1), LAB_DIRECT);
 		assert_int_equal(lab_sent(2 * i)->at_ms,
 				 begin + (int64_t)i * 2 * S);
 	}
