@@ -51,7 +51,7 @@ from teredo_routers import CLIENT_PORT, HEADERS, RELAY, START, WAYS, TeredoForwa
 from transfer import Connected, carry  # noqa: E402
 from wire import ping  # noqa: E402
 
-RELAYS = ("relayd", "miredo")
+RELAYS = ("relayd", "xdp", "miredo")
 PAYLOADS = (64, 1200)
 PEERS = (1, 256, 4096)
 # of more, relayd's programs don't remember all: shown, but no goal is held against them
@@ -69,7 +69,9 @@ def cpu(relays, args):
     rows = []
     with Lab() as lab:
         routers = [Forwarder(lab, 0, sink="egress"),
-                   *(TeredoForwarder(lab, number, name, sink="egress") for number, name in enumerate(relays, 1))]
+                   # what XDP sends has no egress
+                   *(TeredoForwarder(lab, number, name, sink="xdp" if name == "xdp" else "egress")
+                     for number, name in enumerate(relays, 1))]
         print(f"{'relay':9} {'packets':12} {'payload':>7} {'peers':>6} {'1000/s':>7} {'ns each':>8} {'of Miredo':>9}  "
               "middle half")
         for peers in args.peers:
@@ -134,15 +136,18 @@ class PrimedSeries(Series):
         return super().round(seconds)
 
 
-def forward(args):
+def forward(relays, args):
     rows = []
     with Lab() as lab:
-        plain, relay = Forwarder(lab, 0), TeredoForwarder(lab, 1, "relayd")
+        plain = Forwarder(lab, 0)
+        relays = [TeredoForwarder(lab, number, name, sink="xdp" if name == "xdp" else "tc")
+                  for number, name in enumerate(relays, 1) if name != "miredo"]
         print(HEADINGS)
         for peers in args.peers:
             for payload in args.payloads:
                 series = [PrimedSeries(plain, "plain", payload, peers, "ipv4")]
-                series += [PrimedSeries(relay, way, payload, peers, counted) for way, counted in WAYS.items()]
+                series += [PrimedSeries(relay, way, payload, peers, counted)
+                           for relay in relays for way, counted in WAYS.items()]
                 compare(series, args.rounds, args.seconds)
                 rows += [{**figures(one, series[0]), "payload": payload} for one in series]
                 print("\n".join(map(row, rows[-len(series):])), flush=True)
@@ -257,11 +262,11 @@ def main():
     if "cpu" in args.part:
         report["cpu"] = cpu(args.relay, args)
     if "forward" in args.part and "relayd" in args.relay:
-        report["forward"] = forward(args)
+        report["forward"] = forward(args.relay, args)
     if "tcp" in args.part:
-        report["tcp"] = tcp(args.relay, args)
+        report["tcp"] = tcp([name for name in args.relay if name != "xdp"], args)
     if "first" in args.part:
-        report["first"] = first(args.relay, args.trials)
+        report["first"] = first([name for name in args.relay if name != "xdp"], args.trials)
     if "million" in args.part and "relayd" in args.relay:
         report["million"] = million(args.many, args.loads, not args.quick)
     report["missed"] = missed = [] if args.quick else judge(report)

@@ -32,11 +32,15 @@ def test_datapath(tmp_path):
 
 
 def test_teredo(tmp_path):
-    """With Miredo alone: packets cross, TCP carries what it was given, unknown clients are found."""
-    report = bench("teredo", tmp_path, "--relay", "miredo")
+    """Packets cross, TCP carries what it was given, unknown clients are found, the engine takes its peers."""
+    report = bench("teredo", tmp_path)
+    relays = {"relayd", "miredo"}
     assert {(row["relay"], row["packets"]) for row in report["cpu"]} == {
-        (name, way) for name in ("plain", "miredo") for way in WAYS}
+        (name, way) for name in {"plain", "xdp"} | relays for way in WAYS}
     assert all(row["ns"] > 0 for row in report["cpu"])
-    assert {row["relay"] for row in report["tcp"]} == {"plain", "miredo"}
+    assert {(row["datapath"], row["packets"]) for row in report["forward"]} == {("plain", "plain")} | {
+        (name, way) for name in ("relayd", "xdp") for way in WAYS}
+    assert {row["relay"] for row in report["tcp"]} == {"plain"} | relays
     assert all(row["gbit_s"] > 0 for row in report["tcp"])
-    assert report["first"]["relays"]["miredo"]["ms"] > 0
+    assert {name for name, found in report["first"]["relays"].items() if found["ms"] > 0} == relays
+    assert report["million"]["memory"]["map"] > 0 and report["million"]["full"]["median_us"] > 0

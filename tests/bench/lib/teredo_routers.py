@@ -73,17 +73,25 @@ def start_miredo(lab, router, address=RELAY):
                     30, "Miredo's threads")
 
 
-def start_relayd(_, router, address=RELAY):
+def start_relayd(_, router, address=RELAY, datapath="ebpf", uplinks=()):
     """Its threads."""
     router.start("zebra")
     router.start("relayd", config="\n".join([
-        "relay r", "tunnel mode teredo", f"tunnel source {address}", "drain-time 0", "no shutdown", "exit"]))
+        "relay r", "tunnel mode teredo", f"tunnel source {address}", f"tunnel datapath {datapath}",
+        *[f"tunnel uplink {name}" for name in uplinks], "drain-time 0", "no shutdown", "exit"]))
     router.wait_relay("r", "up", timeout=120)
     wait_for(lambda: all(route["installed"] for route in router.relay_json("r")["routes"]), 60, "routes")
+    assert router.relay_json("r")["datapath"] == datapath, router.relay_json("r")
     return tasks(router.procs["relayd"].pid)
 
 
-START = {"miredo": start_miredo, "relayd": start_relayd}
+def start_xdp(lab, router):
+    """XDP sends by uplinks alone."""
+    return start_relayd(lab, router, datapath="xdp", uplinks=["in", "out"])
+
+
+# relayd: as it is by itself; xdp: relayd with `tunnel datapath xdp`
+START = {"relayd": start_relayd, "xdp": start_xdp, "miredo": start_miredo}
 
 
 class TeredoForwarder(Forwarder):
