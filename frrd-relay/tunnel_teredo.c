@@ -163,6 +163,8 @@ static int have_device(struct tunnel *tun)
 	bool made = false;
 	int ret;
 
+	/* it may be gone by now */
+	tunnel_monitor_poll();
 	ret = device_drop_renamed(tun, delete_device);
 	if (ret < 0)
 		return ret;
