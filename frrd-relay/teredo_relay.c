@@ -378,6 +378,10 @@ void teredo_relay_configure(struct teredo_relay *relay,
 			    const struct teredo_relay_config *cfg,
 			    int64_t now_ms)
 {
+	/* what clients and their NATs know is the former one */
+	if (cfg->source.s_addr != relay->cfg.source.s_addr ||
+	    cfg->port != relay->cfg.port)
+		teredo_relay_clear(relay, now_ms);
 	configure(relay, cfg);
 	teredo_limiter_configure(relay->limiter, &cfg->limits);
 }

@@ -216,6 +216,30 @@ static void bury(struct teredo_relay *relay,
 	}
 }
 
+/* Once a second: who is refused would fill the log otherwise. */
+static bool is_news(int64_t then_ms, int64_t now_ms)
+{
+	return then_ms / 1000 != now_ms / 1000;
+}
+
+/* Section 7.3.5 asks that abuse can be traced: who makes the relay send
+ * bubbles, and who is kept from it. */
+static void log_new(struct teredo_relay *relay, int64_t now_ms,
+		    const struct relay_bpf_peer_key *key,
+		    enum relay_bpf_way way, const void *from, const char *what)
+{
+	struct in6_addr addr;
+	char text[INET6_ADDRSTRLEN];
+
+	if (!teredo_relay_logs(relay))
+		return;
+	teredo_relay_address(key, &addr);
+	inet_ntop(way == RELAY_BPF_WAY_4TO6 ? AF_INET : AF_INET6, from, text,
+		  sizeof(text));
+	teredo_relay_log(relay, now_ms, "peer %pI6, by a packet of %s: %s",
+			 &addr, text, what);
+}
+
 uint32_t teredo_relay_peer_make(struct teredo_relay *relay,
 				const struct relay_bpf_peer_key *key,
 				enum relay_bpf_way way, const void *addr,
@@ -223,16 +247,23 @@ uint32_t teredo_relay_peer_make(struct teredo_relay *relay,
 {
 	if (!teredo_limiter_take(relay->limiter, way, addr, now_ms)) {
 		relay->stats.drops[TEREDO_DROP_PEER_LIMIT]++;
+		if (is_news(relay->limit_ms, now_ms))
+			log_new(relay, now_ms, key, way, addr,
+				"refused, there are too many new ones");
 		relay->limit_ms = now_ms;
 		return TEREDO_NO_PEER;
 	}
 	if (teredo_peers_count(relay->peers) >= relay->cfg.peers_max &&
 	    !push_out(relay, now_ms)) {
 		relay->stats.drops[TEREDO_DROP_TABLE_FULL]++;
+		if (is_news(relay->table_full_ms, now_ms))
+			log_new(relay, now_ms, key, way, addr,
+				"refused, the table is full");
 		relay->table_full_ms = now_ms;
 		return TEREDO_NO_PEER;
 	}
 	bury(relay, key);
+	log_new(relay, now_ms, key, way, addr, "new");
 	return teredo_peers_add(relay->peers, key);
 }
 

@@ -131,6 +131,24 @@ static void test_scan(void **state)
 	assert_true(lab_stats().queued_bytes <= 4 << 20);
 }
 
+/* Nor is more than its share taken from those that are idle: they would be new
+ * peers when they come back, of whom there are too many in a scan. */
+static void test_scan_of_idle(void **state)
+{
+	struct in6_addr c;
+
+	for (uint32_t i = 0; i < TABLE; i++)
+		both_ways(i);
+	lab_wait(40 * S);
+	for (uint32_t i = 0; i < 20 * TABLE; i++) {
+		c = forged(i);
+		lab_to_client(&c, 0);
+		if (i % 50 == 0)
+			lab_wait(10);
+	}
+	assert_in_range(count_real(0, TABLE), TABLE - SHARE - 1, TABLE);
+}
+
 /* The same with bubbles that are forged, each of which makes a trusted peer:
  * nor do those who wait for an answer have to go. */
 static void test_forged_bubbles(void **state)
@@ -257,6 +275,11 @@ static void test_limit_of_senders(void **state)
 	assert_int_equal(lab_new(LAB_INDIRECT), 10);
 	assert_int_equal(lab_stats().drops[TEREDO_DROP_PEER_LIMIT], 90);
 	assert_int_equal(lab_stats().overload, TEREDO_OVERLOAD_NEW_PEER_LIMIT);
+	/* who it was is told, once a second */
+	assert_int_equal(lab.logs, 10 + 1);
+	assert_non_null(strstr(lab.log,
+			       ", by a packet of 2001:db8:bad::a: "
+			       "refused, there are too many new ones"));
 	/* others, and known peers, are not concerned */
 	c = real(1);
 	lab_to_client_from(&good, &c, 0);
@@ -380,6 +403,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_lru),
 		TEST(test_scan),
+		TEST(test_scan_of_idle),
 		TEST(test_forged_bubbles),
 		TEST(test_stale_in_a_flood),
 		TEST(test_busy_in_the_fast_path),

@@ -370,6 +370,22 @@ static void test_own_peer(void **state)
 	assert_new(0, 0, 0, 0);
 }
 
+/* Another source or port is another relay to its clients and their NATs. */
+static void test_other_source(void **state)
+{
+	lab_bubble(&client);
+	lab.cfg.peers_max = 77;
+	lab_configure();
+	assert_int_equal(lab_state(&client), TEREDO_PEER_TRUSTED);
+	lab.cfg.port = 3546;
+	lab_configure();
+	assert_int_equal(lab_state(&client), -1);
+	lab_bubble(&client);
+	lab.cfg.source.s_addr = inet_addr("203.0.113.2");
+	lab_configure();
+	assert_int_equal(lab_state(&client), -1);
+}
+
 /* No more lines than a log can take. */
 static void test_log(void **state)
 {
@@ -381,6 +397,9 @@ static void test_log(void **state)
 	}
 	assert_int_equal(lab_stats().peers, 500);
 	assert_int_equal(lab.logs, 50);
+	lab_wait(S);
+	lab_bubble(&client);
+	assert_int_equal(lab.logs, 52);
 }
 
 int main(void)
@@ -388,12 +407,12 @@ int main(void)
 #define TEST(test) cmocka_unit_test_setup_teardown(test, open_lab, close_lab)
 #define FAST(test) cmocka_unit_test_setup_teardown(test, open_fast, close_lab)
 	const struct CMUnitTest tests[] = {
-		TEST(test_ecn),		TEST(test_around_the_packet),
-		TEST(test_malformed),	TEST(test_direction),
-		FAST(test_fast_put),	FAST(test_fast_refreshes),
-		FAST(test_fast_ageing), FAST(test_fast_odd),
-		FAST(test_fast_clear),	TEST(test_own_peer),
-		TEST(test_log),
+		TEST(test_ecn),		 TEST(test_around_the_packet),
+		TEST(test_malformed),	 TEST(test_direction),
+		FAST(test_fast_put),	 FAST(test_fast_refreshes),
+		FAST(test_fast_ageing),	 FAST(test_fast_odd),
+		FAST(test_fast_clear),	 TEST(test_own_peer),
+		TEST(test_other_source), TEST(test_log),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
