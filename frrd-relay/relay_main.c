@@ -279,7 +279,7 @@ int main(int argc, char **argv)
 	relay_vty_counters_init();
 	relay_vty_peers_init(relay_main_loop);
 	relay_vty_track_init();
-	relay_nb_state_init();
+	relay_nb_rpc_init();
 	cmd_init_config_callbacks(on_config_start, on_config_end);
 	hook_register(frr_config_post, on_config_read);
 

@@ -52,7 +52,6 @@ bool relay_nb_is_track(const struct lyd_node *dnode);
 bool relay_nb_is_instance(const struct lyd_node *dnode);
 
 /* relay_nb_state.c */
-void relay_nb_state_init(void);
 const void *relay_nb_track_get_next(struct nb_cb_get_next_args *args);
 int relay_nb_track_get_keys(struct nb_cb_get_keys_args *args);
 const void *relay_nb_track_lookup(struct nb_cb_lookup_entry_args *args);
@@ -84,11 +83,6 @@ const void *relay_nb_history_get_next(struct nb_cb_get_next_args *args);
 int relay_nb_history_get_keys(struct nb_cb_get_keys_args *args);
 const void *relay_nb_history_lookup(struct nb_cb_lookup_entry_args *args);
 struct yang_data *relay_nb_history_state(struct nb_cb_get_elem_args *args);
-/* An RPC whose input is the name of a relay, or nothing for all of them. */
-int relay_nb_rpc_clear(struct nb_cb_rpc_args *args, const char *rpc,
-		       void (*clear)(struct relay *relay));
-int relay_nb_clear_counters(struct nb_cb_rpc_args *args);
-int relay_nb_clear_dampening(struct nb_cb_rpc_args *args);
 
 /* relay_nb_peers.c */
 const void *relay_nb_peer_get_next(struct nb_cb_get_next_args *args);
@@ -97,7 +91,13 @@ const void *relay_nb_peer_lookup(struct nb_cb_lookup_entry_args *args);
 struct yang_data *relay_nb_peer_state(struct nb_cb_get_elem_args *args);
 struct yang_data *relay_nb_peers_state(struct nb_cb_get_elem_args *args);
 struct yang_data *relay_nb_bubbles_state(struct nb_cb_get_elem_args *args);
+
+/* relay_nb_rpc.c */
+int relay_nb_clear_counters(struct nb_cb_rpc_args *args);
 int relay_nb_clear_peers(struct nb_cb_rpc_args *args);
+int relay_nb_clear_dampening(struct nb_cb_rpc_args *args);
+/* Status changes are notified of. */
+void relay_nb_rpc_init(void);
 
 int relay_nb_restart_time_modify(struct nb_cb_modify_args *args);
 int relay_nb_restart_time_destroy(struct nb_cb_destroy_args *args);

@@ -139,21 +139,3 @@ struct yang_data *relay_nb_bubbles_state(struct nb_cb_get_elem_args *args)
 		return yang_data_new_uint64(xpath, bubbles.indirect);
 	return yang_data_new_uint64(xpath, bubbles.evicted);
 }
-
-int relay_nb_clear_peers(struct nb_cb_rpc_args *args)
-{
-	const struct yang_data *name = NULL;
-	const struct relay *relay = NULL;
-
-	if (args->input)
-		name = yang_data_list_find(args->input,
-					   "/frr-relay:clear-peers/input/name");
-	if (name)
-		relay = relay_lookup(name->value);
-	if (relay && relay->cfg.mode != RELAY_MODE_TEREDO) {
-		snprintf(args->errmsg, args->errmsg_len,
-			 "relay %s is not a Teredo relay", relay->cfg.name);
-		return NB_ERR_INCONSISTENCY;
-	}
-	return relay_nb_rpc_clear(args, "clear-peers", relay_clear_peers);
-}

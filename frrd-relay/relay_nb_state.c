@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Operational state, RPCs and the notification. One callback serves all leaves
- * of a container and goes by the leaf's name.
+ * Operational state. One callback serves all leaves of a container and goes by
+ * the leaf's name.
  *
  * FRR 8.4 does not find the entries of a path with keys and libyang 2.1
  * (nb_oper_data_iterate() asks lyd_new_path() for the last node, and gets the
  * first one): callbacks of what is in a list are called without an entry.
  */
 #include <zebra.h>
-
-#include "log.h"
 
 #include "relay_nb.h"
 
@@ -546,67 +544,4 @@ struct yang_data *relay_nb_history_state(struct nb_cb_get_elem_args *args)
 		return yang_data_new_string(xpath,
 					    relay_reason_str(entry->reason));
 	return string_or_none(xpath, entry->detail);
-}
-
-/* -------------------------------------------------------- RPC, notification */
-
-int relay_nb_rpc_clear(struct nb_cb_rpc_args *args, const char *rpc,
-		       void (*clear)(struct relay *relay))
-{
-	const struct yang_data *name = NULL;
-	struct relay *relay;
-
-	if (args->input)
-		name = yang_data_list_find(args->input,
-					   "/frr-relay:%s/input/name", rpc);
-	if (!name) {
-		frr_each (relay_tree, relay_tree, relay)
-			clear(relay);
-		return NB_OK;
-	}
-	relay = relay_lookup(name->value);
-	if (!relay) {
-		snprintf(args->errmsg, args->errmsg_len, "no relay %s",
-			 name->value);
-		return NB_ERR_NOT_FOUND;
-	}
-	clear(relay);
-	return NB_OK;
-}
-
-int relay_nb_clear_counters(struct nb_cb_rpc_args *args)
-{
-	return relay_nb_rpc_clear(args, "clear-counters", relay_counters_clear);
-}
-
-int relay_nb_clear_dampening(struct nb_cb_rpc_args *args)
-{
-	return relay_nb_rpc_clear(args, "clear-dampening", relay_clear_dampening);
-}
-
-#define NOTIFICATION "/frr-relay:relay-status-change"
-
-static int notify_status_change(const struct relay *relay, enum relay_oper old)
-{
-	struct list *args = yang_data_list_new();
-
-	listnode_add(args, yang_data_new_string(NOTIFICATION "/name",
-						relay->cfg.name));
-	listnode_add(args, yang_data_new_string(NOTIFICATION "/old",
-						relay_oper_str(old)));
-	listnode_add(args, yang_data_new_string(NOTIFICATION "/new",
-						relay_oper_str(relay->oper)));
-	listnode_add(args,
-		     yang_data_new_string(NOTIFICATION "/reason",
-					  relay_reason_str(relay->reason)));
-	if (relay->detail[0])
-		listnode_add(args, yang_data_new_string(NOTIFICATION "/detail",
-							relay->detail));
-	nb_notification_send(NOTIFICATION, args);
-	return 0;
-}
-
-void relay_nb_state_init(void)
-{
-	hook_register(relay_status_change, notify_status_change);
 }

@@ -182,6 +182,30 @@ def test_defaults_of_teredo(rl):
     assert rl.running() == ["relay t", " tunnel mode teredo", f" tunnel source {RELAY_ADDR}", "exit"]
 
 
+def test_with_defaults(rl):
+    """What each line's default is can be said: the running configuration with its defaults is one, of each mode."""
+    rl.configure("relay bare", "exit", "relay s", "tunnel mode ipv6ip 6to4", "exit", "relay t", "tunnel mode teredo")
+    bare = rl.running()
+    text = rl.ask("relayd", "show configuration running with-defaults")
+    lines = [line.strip() for line in text[text.index("relay bare"):].splitlines()]
+    assert "tunnel udp-port 3545" in lines and "peers maximum 65536" in lines and "no peers overload withdraw" in lines
+    assert rl.configure(*(line for line in lines if line not in ("!", "end"))) == ""
+    assert rl.running() == bare
+
+
+def test_completion(rl):
+    """vtysh knows the lines."""
+    commands = rl.vtysh_configure("relay t", "list").splitlines()
+    for line in ("tunnel mode teredo", "tunnel udp-port (1-65535)", "no tunnel udp-port [(1-65535)]",
+                 "peers maximum (1-1048576)", "no peers maximum [(1-1048576)]", "peers overload withdraw",
+                 "no peers overload [withdraw]"):
+        assert line in [command.strip() for command in commands], line
+    commands = [command.strip() for command in rl.vtysh("list").splitlines()]
+    for line in ("show relay RELAYNAME peers [json]", "clear relay [RELAYNAME] peers",
+                 "[no] debug relay <events|track|zebra|tunnel|teredo|northbound>"):
+        assert line in commands, line
+
+
 def test_peers_of_what_has_none(rl):
     """One clear line; an empty object for a script."""
     rl.configure("relay s", "tunnel mode ipv6ip 6to4", "exit", "relay bare", "exit", "relay t", "tunnel mode teredo")
