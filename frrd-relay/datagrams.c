@@ -1,10 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <zebra.h>
 
+#include <linux/udp.h>
+
 #include "datagrams.h"
 #include "relay_memory.h"
 
 DEFINE_MTYPE_STATIC(RELAYD, DATAGRAMS, "Relay datagrams");
+
+/* octets of those that leave as one, RFC 768 less the headers, rounded down */
+#define SEGMENTED_MAX 65000
+/* fewer are cheaper by themselves */
+#define RUN_MIN 3
 
 void datagrams_init(struct datagrams *d, bool out)
 {
@@ -82,17 +89,79 @@ void datagrams_add(struct datagrams *d, struct in_addr dst, uint16_t port,
 	gram->addr.sin_addr = dst;
 	gram->addr.sin_port = htons(port);
 	memcpy(gram->data, data, len);
+	gram->tos = tos;
 	gram->iov.iov_len = len;
 	memcpy(CMSG_DATA(&gram->control.align), &value, sizeof(value));
 }
 
-size_t datagrams_send(struct datagrams *d, int fd)
+/*
+ * How many from `at` on can leave as one with UDP_SEGMENT: to one place, in one
+ * way, of one length, the last of them perhaps shorter.
+ */
+static size_t run_length(const struct datagrams *d, size_t at)
 {
-	size_t at = 0, refused = 0;
+	const struct datagram *first = &d->grams[at];
+	size_t n = 1, octets = first->iov.iov_len;
+
+	while (at + n < d->n) {
+		const struct datagram *next = &d->grams[at + n];
+
+		octets += next->iov.iov_len;
+		if (next[-1].iov.iov_len != first->iov.iov_len ||
+		    next->iov.iov_len > first->iov.iov_len ||
+		    octets > SEGMENTED_MAX || next->tos != first->tos ||
+		    next->addr.sin_port != first->addr.sin_port ||
+		    next->addr.sin_addr.s_addr != first->addr.sin_addr.s_addr)
+			break;
+		n++;
+	}
+	return n;
+}
+
+/* A run of them at one go; false: not so. */
+static bool send_run(struct datagrams *d, int fd, size_t at, size_t n)
+{
+	struct datagram *first = &d->grams[at];
+	struct iovec iov[DATAGRAMS_MAX];
+	uint16_t segment = first->iov.iov_len;
+	int tos = first->tos;
+	union {
+		struct cmsghdr align;
+		uint8_t buf[CMSG_SPACE(sizeof(tos)) +
+			    CMSG_SPACE(sizeof(segment))];
+	} control = {};
+	struct msghdr msg = {
+		.msg_name = &first->addr,
+		.msg_namelen = sizeof(first->addr),
+		.msg_iov = iov,
+		.msg_iovlen = n,
+		.msg_control = control.buf,
+		.msg_controllen = sizeof(control.buf),
+	};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+	for (size_t i = 0; i < n; i++)
+		iov[i] = d->grams[at + i].iov;
+	cmsg->cmsg_level = IPPROTO_IP;
+	cmsg->cmsg_type = IP_TOS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(tos));
+	memcpy(CMSG_DATA(cmsg), &tos, sizeof(tos));
+	cmsg = CMSG_NXTHDR(&msg, cmsg);
+	cmsg->cmsg_level = IPPROTO_UDP;
+	cmsg->cmsg_type = UDP_SEGMENT;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(segment));
+	memcpy(CMSG_DATA(cmsg), &segment, sizeof(segment));
+	return sendmsg(fd, &msg, MSG_DONTWAIT) >= 0;
+}
+
+/* One by one. Returns how many the kernel would not take. */
+static size_t send_each(struct datagrams *d, int fd, size_t at, size_t end)
+{
+	size_t refused = 0;
 	int sent;
 
-	while (at < d->n) {
-		sent = sendmmsg(fd, d->msgs + at, d->n - at, MSG_DONTWAIT);
+	while (at < end) {
+		sent = sendmmsg(fd, d->msgs + at, end - at, MSG_DONTWAIT);
 		if (sent < 0 && errno == EINTR)
 			continue;
 		/* the first of them has no route, or no room */
@@ -102,6 +171,22 @@ size_t datagrams_send(struct datagrams *d, int fd)
 		}
 		at += sent;
 	}
+	return refused;
+}
+
+size_t datagrams_send(struct datagrams *d, int fd)
+{
+	size_t at = 0, each = 0, refused = 0, n;
+
+	while (at < d->n) {
+		n = run_length(d, at);
+		if (n >= RUN_MIN) {
+			refused += send_each(d, fd, each, at);
+			each = send_run(d, fd, at, n) ? at + n : at;
+		}
+		at += n;
+	}
+	refused += send_each(d, fd, each, d->n);
 	d->n = 0;
 	return refused;
 }

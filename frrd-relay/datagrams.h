@@ -12,7 +12,7 @@
 
 struct datagram {
 	struct sockaddr_in addr; /* where it is from, or to go to */
-	uint8_t tos;		 /* as it came */
+	uint8_t tos;
 	uint8_t *data;
 	size_t len;
 	struct iovec iov;
@@ -42,7 +42,8 @@ int datagrams_receive(struct datagrams *d, int fd);
 /* Adds one, which is copied; d must have room. port: host order. */
 void datagrams_add(struct datagrams *d, struct in_addr dst, uint16_t port,
 		   uint8_t tos, const void *data, size_t len);
-/* Sends all; fd -1: none. Returns how many the kernel would not take. */
+/* Sends all, as few as the kernel takes at one go; fd -1: none. Returns how
+ * many the kernel would not take. */
 size_t datagrams_send(struct datagrams *d, int fd);
 
 #endif /* _RELAY_DATAGRAMS_H */

@@ -17,6 +17,7 @@
 #include "relay_time.h"
 #include "teredo_engine.h"
 #include "teredo_fast.h"
+#include "tun_offload.h"
 
 DEFINE_MTYPE_STATIC(RELAYD, TEREDO_ENGINE, "Relay Teredo engine");
 DEFINE_MTYPE_STATIC(RELAYD, TEREDO_RULES, "Relay Teredo filter");
@@ -47,7 +48,8 @@ struct teredo_engine {
 	int epoll_fd, wake_fd;
 	int tun_fd, udp_fd;
 	struct datagrams in, out;
-	uint8_t *packet; /* from the TUN */
+	/* from the TUN, with its header; a part of it */
+	uint8_t *packet, *segment;
 	struct teredo_fast fast;
 	/* a new map is told of all peers: how far that is */
 	bool resync;
@@ -111,10 +113,15 @@ static void send_udp(void *arg, struct in_addr dst, uint16_t port, uint8_t tos,
 
 static void send_ipv6(void *arg, const void *pkt, size_t len)
 {
+	static const struct virtio_net_hdr nothing_left;
 	struct teredo_engine *e = arg;
+	const struct iovec parts[] = {
+		{(void *)&nothing_left, TUN_HEADER_LEN},
+		{(void *)pkt, len},
+	};
 
 	/* a TUN that is down or gone: the check has a word for it */
-	if (e->tun_fd >= 0 && write(e->tun_fd, pkt, len) < 0)
+	if (e->tun_fd >= 0 && writev(e->tun_fd, parts, array_size(parts)) < 0)
 		return;
 }
 
@@ -156,13 +163,26 @@ static void udp_read(struct teredo_engine *e, int64_t now)
 	}
 }
 
+/* What one read has brought: a packet, or many of a TCP connection. */
+static void tun_packets(struct teredo_engine *e, int64_t now, size_t len)
+{
+	struct tun_cut cut;
+	uint8_t *pkt;
+
+	if (tun_cut_begin(&cut, e->packet, len) < 0)
+		return; /* the kernel keeps to what was agreed upon */
+	while ((len = tun_cut_next(&cut, e->segment, PACKET_MAX, &pkt)))
+		teredo_relay_from_ipv6(e->relay, now, pkt, len);
+}
+
 static void tun_read(struct teredo_engine *e, int64_t now)
 {
 	for (int i = 0; i < BATCH_MAX; i++) {
-		ssize_t len = read(e->tun_fd, e->packet, PACKET_MAX);
+		ssize_t len =
+			read(e->tun_fd, e->packet, TUN_HEADER_LEN + PACKET_MAX);
 
 		if (len > 0) {
-			teredo_relay_from_ipv6(e->relay, now, e->packet, len);
+			tun_packets(e, now, len);
 			continue;
 		}
 		if (len < 0 && errno == EINTR)
@@ -313,6 +333,7 @@ static void engine_free(struct teredo_engine *e)
 	datagrams_free(&e->in);
 	datagrams_free(&e->out);
 	XFREE(MTYPE_TEREDO_BUFFERS, e->packet);
+	XFREE(MTYPE_TEREDO_BUFFERS, e->segment);
 	XFREE(MTYPE_TEREDO_RULES, e->rules);
 	XFREE(MTYPE_TEREDO_ENGINE, e);
 }
@@ -345,7 +366,8 @@ struct teredo_engine *teredo_engine_start(const char *name,
 	pthread_mutex_init(&e->lock, NULL);
 	datagrams_init(&e->in, false);
 	datagrams_init(&e->out, true);
-	e->packet = XMALLOC(MTYPE_TEREDO_BUFFERS, PACKET_MAX);
+	e->packet = XMALLOC(MTYPE_TEREDO_BUFFERS, TUN_HEADER_LEN + PACKET_MAX);
+	e->segment = XMALLOC(MTYPE_TEREDO_BUFFERS, PACKET_MAX);
 	*err = engine_open(e);
 	if (*err == 0 && getrandom(seed, sizeof(seed), 0) != sizeof(seed))
 		*err = -errno;

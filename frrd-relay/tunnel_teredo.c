@@ -139,7 +139,7 @@ static int attach_device(struct tunnel *tun)
 	struct teredo *t = teredo_priv(tun);
 	const char *ifname = tun->params.ifname;
 	const struct kern_link *link;
-	int fd = tun_open(ifname);
+	int fd = tun_open_offload(ifname);
 
 	if (fd < 0)
 		return tunnel_fail(tun, fd, "TUN %s", ifname);

@@ -14,8 +14,8 @@
 
 DEFINE_MTYPE_STATIC(RELAYD, TUN_SLOWS, "Relay TUN list");
 
-#define PROTO_IPV6  41
-#define PACKET_MAX  65535
+#define PROTO_IPV6 41
+#define PACKET_MAX 65535
 /* packets that one event takes in, so that nothing else waits for long */
 #define BATCH_MAX 64
 /* what may wait for us; more is dropped by the kernel */
@@ -28,9 +28,9 @@ static uint8_t packet[PACKET_MAX] __attribute__((aligned(4)));
 
 /* -------- the device -------- */
 
-int tun_open(const char *ifname)
+static int open_device(const char *ifname, short flags, unsigned int offload)
 {
-	struct ifreq ifr = {.ifr_flags = IFF_TUN | IFF_NO_PI};
+	struct ifreq ifr = {.ifr_flags = IFF_TUN | IFF_NO_PI | flags};
 	int fd = -1, ret = 0;
 
 	strlcpy(ifr.ifr_name, ifname, sizeof(ifr.ifr_name));
@@ -39,12 +39,25 @@ int tun_open(const char *ifname)
 		if (fd < 0)
 			ret = fd;
 		else if (ioctl(fd, TUNSETIFF, &ifr) < 0 ||
+			 ioctl(fd, TUNSETOFFLOAD, offload) < 0 ||
 			 ioctl(fd, TUNSETPERSIST, 1) < 0)
 			ret = -errno;
 	}
 	if (ret < 0 && fd >= 0)
 		close(fd);
 	return ret < 0 ? ret : fd;
+}
+
+int tun_open(const char *ifname)
+{
+	/* none: a former run's may have had them */
+	return open_device(ifname, 0, 0);
+}
+
+int tun_open_offload(const char *ifname)
+{
+	return open_device(ifname, IFF_VNET_HDR,
+			   TUN_F_CSUM | TUN_F_TSO6 | TUN_F_TSO_ECN);
 }
 
 /* -------- the slow way -------- */
@@ -125,12 +138,12 @@ static void put_option(struct cmsghdr *cmsg, int type, const void *data,
 static int raw_send(const struct tunnel *tun, const struct slow_packet *inner)
 {
 	struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr = inner->dst};
-	struct in_pktinfo info = {
-		.ipi_spec_dst = tun->params.transmit_source};
+	struct in_pktinfo info = {.ipi_spec_dst = tun->params.transmit_source};
 	int ttl = tun->params.ttl, tos = inner->tos;
 	union {
 		struct cmsghdr align;
-		char buf[CMSG_SPACE(sizeof(info)) + 2 * CMSG_SPACE(sizeof(int))];
+		char buf[CMSG_SPACE(sizeof(info)) +
+			 2 * CMSG_SPACE(sizeof(int))];
 	} control = {};
 	struct iovec iov = {inner->data, inner->len};
 	struct msghdr msg = {
@@ -207,9 +220,9 @@ static int raw_open(void)
 	int one = 1, never = IP_PMTUDISC_DONT, size = RAW_RCVBUF, ret = 0;
 
 	frr_with_privs (tunnel_privs) {
-		raw_fd = socket(AF_INET,
-				SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
-				PROTO_IPV6);
+		raw_fd =
+			socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
+			       PROTO_IPV6);
 		/* any source: `tunnel transmit-source` need not be ours */
 		if (raw_fd < 0 ||
 		    setsockopt(raw_fd, IPPROTO_IP, IP_TRANSPARENT, &one,

@@ -17,6 +17,8 @@
  * -errno.
  */
 int tun_open(const char *ifname);
+/* The same, with what tun_offload.h is for. */
+int tun_open_offload(const char *ifname);
 
 /* The slow way of one tunnel. */
 struct tun_slow {

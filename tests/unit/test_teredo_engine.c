@@ -20,6 +20,7 @@
 #include "relay_time.h"
 #include "teredo_engine.h"
 #include "teredo_packet.h"
+#include "tun_offload.h"
 
 DEFINE_MGROUP(RELAYD, "relayd");
 
@@ -149,8 +150,9 @@ static void client_sends(void)
 
 static void host_sends(void)
 {
-	uint8_t pkt[128];
-	size_t len = packet(pkt, &lab.host_addr, &lab.client_addr);
+	uint8_t pkt[128] = {};
+	size_t len = TUN_HEADER_LEN + packet(pkt + TUN_HEADER_LEN,
+					     &lab.host_addr, &lab.client_addr);
 
 	assert_int_equal(write(lab.tun, pkt, len), len);
 }
@@ -171,8 +173,8 @@ static void test_both_ways(void **state)
 
 	client_sends();
 	len = packet(want, &lab.client_addr, &lab.host_addr);
-	assert_int_equal(take(lab.tun, got, sizeof(got)), len);
-	assert_memory_equal(got, want, len);
+	assert_int_equal(take(lab.tun, got, sizeof(got)), TUN_HEADER_LEN + len);
+	assert_memory_equal(got + TUN_HEADER_LEN, want, len);
 	host_sends();
 	len = packet(want, &lab.host_addr, &lab.client_addr);
 	assert_int_equal(take(lab.client, got, sizeof(got)), len);
@@ -186,6 +188,47 @@ static void test_both_ways(void **state)
 	assert_int_equal(stats.counters.ways[RELAY_BPF_WAY_4TO6].packets, 1);
 	assert_int_equal(stats.counters.ways[RELAY_BPF_WAY_6TO4].packets, 1);
 	assert_true(teredo_engine_answers(lab.engine));
+}
+
+/* A TCP packet of many segments is cut, and leaves as datagrams of their own in
+ * their order. */
+static void test_segments(void **state)
+{
+	const size_t headers = 60, mss = 1220, segments = 40;
+	const size_t len = headers + mss * segments - 100;
+	struct virtio_net_hdr head = {
+		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+		.gso_type = VIRTIO_NET_HDR_GSO_TCPV6,
+		.hdr_len = headers,
+		.gso_size = mss,
+		.csum_start = 40,
+		.csum_offset = 16,
+	};
+	uint8_t *buf = calloc(1, TUN_HEADER_LEN + len), got[2000];
+	uint8_t *pkt = buf + TUN_HEADER_LEN;
+
+	client_sends();
+	assert_true(take(lab.tun, got, sizeof(got)) > 0);
+	memcpy(buf, &head, sizeof(head));
+	packet(pkt, &lab.host_addr, &lab.client_addr);
+	pkt[4] = (len - 40) >> 8;
+	pkt[5] = (len - 40) & 0xff;
+	pkt[6] = 6;
+	pkt[52] = 5 << 4;
+	for (size_t i = headers; i < len; i++)
+		pkt[i] = i / mss;
+	assert_int_equal(write(lab.tun, buf, TUN_HEADER_LEN + len),
+			 TUN_HEADER_LEN + len);
+	for (size_t i = 0; i < segments; i++) {
+		size_t data = i == segments - 1 ? mss - 100 : mss;
+
+		assert_int_equal(take(lab.client, got, sizeof(got)),
+				 headers + data);
+		assert_int_equal(got[4] << 8 | got[5], 20 + data);
+		assert_memory_equal(got + headers, pkt + headers + i * mss,
+				    data);
+	}
+	free(buf);
 }
 
 /* The peers stay when the descriptors are others; those of before are closed.
@@ -289,6 +332,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_both_ways, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(test_segments, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_other_descriptors, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_broken_descriptor, setup,
