@@ -29,6 +29,7 @@ static struct relay_bpf *skel;
 static struct ring_buffer *probes;
 static int64_t load_failed_at;
 static char load_error[TUNNEL_DETAIL_LEN];
+static uint32_t loads; /* of the programs, this one included */
 static bool hold_back;
 static struct frr_event *t_hold_back;
 static uint64_t addrs_seen; /* kern_addr_generation() */
@@ -99,6 +100,7 @@ static int load(void)
 	if (!probes)
 		return load_failed("ring buffer of the self-test", -errno);
 	bpf_places_open(skel);
+	loads++;
 	return 0;
 }
 
@@ -212,6 +214,27 @@ static void link_wanted(const struct kern_link *link, struct attach_wanted *out)
 	}
 }
 
+/* The map has them until they are gone, and longer. */
+static void veths_sync(void)
+{
+	struct kern_link *link = NULL;
+	uint8_t yes = 1;
+
+	while ((link = kern_link_next(link))) {
+		uint32_t ifindex = link->pub.ifindex;
+
+		if (link->veth_told == loads ||
+		    (strcmp(link->kind, "veth") != 0 &&
+		     strcmp(link->kind, "netkit") != 0))
+			continue;
+		link->veth_told = loads;
+		frr_with_privs (tunnel_privs) {
+			bpf_map_update_elem(bpf_map__fd(skel->maps.veths),
+					    &ifindex, &yes, BPF_ANY);
+		}
+	}
+}
+
 static void links_sync(void)
 {
 	const struct attach_programs progs = {
@@ -221,6 +244,7 @@ static void links_sync(void)
 		.xdp = bpf_program__fd(skel->progs.uplink_xdp),
 	};
 
+	veths_sync();
 	tunnel_attach_sync(&progs, link_wanted, hold_back);
 	if (tunnel_xdp_sync(bpf_map__fd(skel->maps.xdp_uplinks),
 			    bpf_map__fd(skel->maps.xdp_devices)))

@@ -70,6 +70,7 @@ struct kern_link {
 	char kind[16];
 	struct kern_sit sit; /* kind sit */
 	uint32_t downs; /* how often it was set down: its IPv6 routes went */
+	uint32_t veth_told; /* tunnel_bpf.c's own */
 	uint64_t stamp;
 };
 

@@ -18,6 +18,9 @@
 /* uplinks that XDP can send by */
 #define RELAY_BPF_UPLINKS_MAX 1024
 
+/* links to other namespaces of this machine */
+#define RELAY_BPF_VETHS_MAX 4096
+
 /*
  * Why a packet was dropped, and the key in JSON; the order in which the checks
  * ask is that of relay_check.h.

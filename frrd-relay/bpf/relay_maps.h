@@ -86,6 +86,25 @@ struct {
 	__array(values, struct relay_peers);
 } peers SEC(".maps");
 
+/*
+ * Links to another namespace of this machine. What goes there goes as it is,
+ * uncut and with checksums that are still to be done: no device ever sees it,
+ * and a Teredo client reads it from its socket like that. So the engine gets
+ * it, and cuts and finishes it. Entries of links that are gone give way to
+ * others.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, RELAY_BPF_VETHS_MAX);
+	__type(key, __u32);
+	__type(value, __u8);
+} veths SEC(".maps");
+
+static __always_inline bool is_veth(__u32 ifindex)
+{
+	return bpf_map_lookup_elem(&veths, &ifindex);
+}
+
 /* struct relay_bpf_probe; holds some hundreds */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -125,6 +125,21 @@ static __always_inline bool teredo_sum_is_known(const struct ipv6hdr *ip6,
 }
 
 /*
+ * Is there something to be done to the packet in the datagram before a client
+ * can read it: to be cut, or a checksum to be finished? A device does that, or
+ * the kernel for it; but see `veths`.
+ */
+static __always_inline bool
+teredo_must_be_finished(const struct __sk_buff *skb, const struct ipv6hdr *ip6,
+			const void *end)
+{
+	return skb->gso_size ||
+	       ip6_may_lack_checksum(ip6, end,
+				     ip6_addresses_sum(ip6_source(ip6),
+						       ip6_destination(ip6)));
+}
+
+/*
  * The UDP header in front of an IPv6 packet that leaves as it is now. ip: the
  * header in front of it. known: teredo_sum_is_known(). What the IPv6 addresses
  * and the length add, the transport header takes away again, so the checksum

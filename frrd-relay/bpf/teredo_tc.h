@@ -89,6 +89,9 @@ teredo_encapsulate(struct __sk_buff *skb, __u32 l2,
 			return leave_packet(skb, pass);
 		peer->tx_ns = now;
 	}
+	if (teredo_must_be_finished(skb, ip6, end) &&
+	    is_veth(pass->flow ? pass->flow->oif : pass->fib.ifindex))
+		return leave_packet(skb, pass);
 	sum_is_known = !skb->gso_size && teredo_sum_is_known(ip6, end);
 
 	if (!cut_tail(skb, len + l2))
