@@ -54,6 +54,7 @@ static struct client {
 	int64_t heard_ms;
 	/* bubbles to it since then, unless the relay may have forgotten them */
 	int64_t bubble_ms;
+	bool indirect, paired; /* the first of its pair; there was a second */
 	unsigned int bubbles;
 	bool fast;
 	int64_t fast_rx, fast_tx;
@@ -158,17 +159,19 @@ static bool is_global(uint32_t addr)
 static void check_bubble(const uint8_t *ip6, uint32_t dst, uint16_t port)
 {
 	struct client *c = client_find(ip6 + 24);
+	bool indirect;
 
 	FUZZ_ASSERT(memcmp(ip6 + 8, &world.cfg.local, 16) == 0);
 	FUZZ_ASSERT(get16(ip6 + 4) == 0 && ip6[6] == 59);
 	if (!c)
 		return;
-	if (port == TEREDO_SERVER_PORT && dst == c->server) {
-		/* the second of the pair */
-		if (c->bubbles && c->bubble_ms == world.now_ms)
-			return;
-	} else {
-		FUZZ_ASSERT(dst == c->mapped && port == c->port);
+	indirect = port == TEREDO_SERVER_PORT && dst == c->server;
+	FUZZ_ASSERT(indirect || (dst == c->mapped && port == c->port));
+	/* the second of a pair */
+	if (c->bubbles && c->bubble_ms == world.now_ms &&
+	    c->indirect != indirect && !c->paired) {
+		c->paired = true;
+		return;
 	}
 	/* section 5.2.6 */
 	FUZZ_ASSERT(!c->bubbles || world.now_ms - c->bubble_ms >= 2000);
@@ -177,6 +180,8 @@ static void check_bubble(const uint8_t *ip6, uint32_t dst, uint16_t port)
 	FUZZ_ASSERT(c->bubbles < 4);
 	c->bubbles++;
 	c->bubble_ms = world.now_ms;
+	c->indirect = indirect;
+	c->paired = false;
 }
 
 static void send_udp(void *arg, struct in_addr to, uint16_t port, uint8_t tos,
