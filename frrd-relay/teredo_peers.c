@@ -422,7 +422,8 @@ void teredo_peers_file(struct teredo_peers *p, uint32_t n, int64_t now_ms)
 	second = MAX(second, p->cursor);
 	second = MIN(second, p->cursor + WHEEL - 1);
 	bucket = class * WHEEL + second % WHEEL;
-	if (peer->bucket == bucket)
+	/* the last of its second is the latest used */
+	if (peer->bucket == bucket && p->lists[bucket].prev == n)
 		return;
 	list_unlink(p, n);
 	list_link(p, n, p->lists[bucket].prev, bucket);

@@ -74,7 +74,7 @@ static bool fast_age(int64_t then_ms, int64_t now_ms, uint32_t *age)
 	return true;
 }
 
-void teredo_relay_peer_learn(struct teredo_relay *relay, uint32_t n,
+bool teredo_relay_peer_learn(struct teredo_relay *relay, uint32_t n,
 			     int64_t now_ms)
 {
 	struct teredo_peer *peer = at(relay, n);
@@ -102,6 +102,7 @@ void teredo_relay_peer_learn(struct teredo_relay *relay, uint32_t n,
 	}
 	if (news)
 		teredo_peers_file(relay->peers, n, now_ms);
+	return news;
 }
 
 /* -------- life -------- */
@@ -143,15 +144,11 @@ void teredo_relay_peer_remove(struct teredo_relay *relay,
 static uint32_t oldest(struct teredo_relay *relay, enum teredo_peer_class class,
 		       int64_t now_ms)
 {
-	uint32_t n, was;
-
 	for (int i = 0; i < PUSH_TRIES; i++) {
-		n = teredo_peers_oldest(relay->peers, class);
-		if (n == TEREDO_NO_PEER)
-			return n;
-		was = at(relay, n)->bucket;
-		teredo_relay_peer_learn(relay, n, now_ms);
-		if (at(relay, n)->bucket == was)
+		uint32_t n = teredo_peers_oldest(relay->peers, class);
+
+		if (n == TEREDO_NO_PEER ||
+		    !teredo_relay_peer_learn(relay, n, now_ms))
 			return n;
 	}
 	return TEREDO_NO_PEER;

@@ -64,8 +64,9 @@ uint32_t teredo_relay_peer_make(struct teredo_relay *relay,
 				enum relay_bpf_way way, const void *addr,
 				int64_t now_ms);
 
-/* What the fast path knows of a peer is asked, and believed. */
-void teredo_relay_peer_learn(struct teredo_relay *relay, uint32_t n,
+/* What the fast path knows of a peer is asked, and believed. True: it was more
+ * than what is known here. */
+bool teredo_relay_peer_learn(struct teredo_relay *relay, uint32_t n,
 			     int64_t now_ms);
 /* A packet of it was received: it is trusted, and what waited is sent. */
 void teredo_relay_peer_heard(struct teredo_relay *relay, uint32_t n,
