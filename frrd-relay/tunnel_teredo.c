@@ -24,8 +24,10 @@
 
 DEFINE_MTYPE_STATIC(RELAYD, TUNNEL_TEREDO, "Relay Teredo tunnel");
 
-/* what may wait for the engine; more is dropped by the kernel */
-#define UDP_RCVBUF (4 * 1024 * 1024)
+/* What may wait for the engine; more is dropped by the kernel, which reckons
+ * with twice as much, and with up to a page a packet: a tenth of a second of
+ * 60,000 a second, for which others may have its processor. */
+#define UDP_RCVBUF (16 * 1024 * 1024)
 
 struct teredo {
 	ifindex_t ifindex;  /* 0 while there is no device */
