@@ -114,6 +114,10 @@ static __always_inline void write_sum(struct iphdr *ip)
 const volatile __u32 clients;
 #define CLIENT_PORTS 40000
 #define CLIENT_PORT_FIRST 20000
+/* each by chance, in 32.0.0.0/3 */
+const volatile bool strangers;
+#define STRANGER_FIRST 0x20000000
+#define STRANGER_BITS 0x1fffffff
 
 SEC("xdp")
 int blast_clients(struct xdp_md *xdp)
@@ -135,7 +139,12 @@ int blast_clients(struct xdp_md *xdp)
 		return XDP_ABORTED;
 	__builtin_memcpy(eth, header->octets, BLAST_HEADER_LONG);
 	port = bpf_htons(CLIENT_PORT_FIRST + turn % CLIENT_PORTS);
-	ip->saddr = bpf_htonl(bpf_ntohl(ip->saddr) + turn / CLIENT_PORTS);
+	if (strangers)
+		ip->saddr = bpf_htonl(STRANGER_FIRST |
+				      (bpf_get_prandom_u32() & STRANGER_BITS));
+	else
+		ip->saddr =
+			bpf_htonl(bpf_ntohl(ip->saddr) + turn / CLIENT_PORTS);
 	write_sum(ip);
 	udp->source = port;
 	/* RFC 4380 section 4 */

@@ -18,6 +18,10 @@
  *   its relay, COUNT times, each time as of another client: 40000 ports on each
  *   of as many IPv4 addresses as are wanted.
  *
+ * blast strangers IFNAME SECONDS RATE COUNT
+ *
+ *   The same, each from an address of chance out of 32.0.0.0/3.
+ *
  * blast sink IFNAME tc|xdp|egress
  *
  *   Counts and drops what comes in by IFNAME, as early as can be; egress: what
@@ -176,6 +180,12 @@ static int do_clients(struct blast_bpf *skel, int ifindex, char **args)
 	return send_by(skel, skel->progs.blast_clients, ifindex, args);
 }
 
+static int do_strangers(struct blast_bpf *skel, int ifindex, char **args)
+{
+	skel->rodata->strangers = true;
+	return do_clients(skel, ifindex, args);
+}
+
 static int print_counts(struct blast_bpf *skel)
 {
 	static const char *const names[] = {"ipv4",   "proto41", "ipv6",
@@ -302,6 +312,7 @@ int main(int argc, char **argv)
 		int (*run)(struct blast_bpf *skel, int ifindex, char **args);
 	} commands[] = {{"send", 3, do_send},
 			{"clients", 3, do_clients},
+			{"strangers", 3, do_strangers},
 			{"sink", 1, do_sink},
 			{"host", 2, do_host},
 			{"client", 3, do_client}};
@@ -330,6 +341,7 @@ int main(int argc, char **argv)
 	fprintf(stderr,
 		"usage: blast send IFNAME SECONDS RATE BURST\n"
 		"       blast clients IFNAME SECONDS RATE COUNT\n"
+		"       blast strangers IFNAME SECONDS RATE COUNT\n"
 		"       blast sink IFNAME tc|xdp|egress\n"
 		"       blast host IFNAME ADDRESS RELAY\n"
 		"       blast client IFNAME ADDRESS PORT RELAY\n");
