@@ -430,8 +430,11 @@ static void check_engine(struct tunnel *tun)
 			      ret < 0 ? safe_strerror(-ret) : "no socket");
 		st->datapath_error = true;
 	}
-	if (teredo_engine_tun_error(t->engine) < 0)
-		device_repair_now(tun);
+	ret = teredo_engine_tun_error(t->engine);
+	if (ret < 0)
+		device_failed(tun, &st->interface, TUNNEL_REPAIR_LATER,
+			      "interface %s can't be read: %s",
+			      tun->params.ifname, safe_strerror(-ret));
 	if (t->filter_generation != tunnel_filter_generation())
 		configure_engine(tun);
 }
