@@ -7,7 +7,6 @@ The near host's tunnel is made by tc (blast.c), so that its packets are as littl
 like a user-space client's as can be: segments of TCP together, checksums put off.
 """
 
-import array
 import fcntl
 import hashlib
 import os
@@ -19,7 +18,7 @@ import threading
 from lab import BUILD, EMULATED, Lab, host_has_sit, wait_for
 from teredo_lab import teredo_address
 from topology import RELAY_ADDR
-from wire import sixto4
+from wire import offload, sixto4
 
 BLAST = BUILD / "tests" / "bench" / "blast"
 MAC = "02:00:00:00:00:aa"
@@ -31,17 +30,7 @@ OWN = {"6to4": "2002:c058:6301::1", "teredo": "2001:db8:9::9"}
 MODES = {"6to4": "ipv6ip 6to4", "teredo": "teredo"}
 MTU = {"6to4": 1480, "teredo": 1280}
 OCTETS = (1 if EMULATED else 24) << 20
-SIOCETHTOOL = 0x8946
-SET = {"rx": 0x15, "tx": 0x17, "sg": 0x19, "tso": 0x1F, "gso": 0x24, "gro": 0x2C}
 TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454CA, 1, 0x1000
-
-
-def offload(ns, ifname, **features):
-    """What `ethtool -K` does."""
-    with ns.socket(socket.AF_INET, socket.SOCK_DGRAM, 0) as sock:
-        for name, on in features.items():
-            value = array.array("I", (SET[name], on))
-            fcntl.ioctl(sock, SIOCETHTOOL, struct.pack("16sP16x", ifname.encode(), value.buffer_info()[0]))
 
 
 class Path(Lab):

@@ -27,6 +27,8 @@ from wire import icmp6_echo, ipv6
 NO_NEXT, ICMP6 = 59, 58
 FIRST_PORT = 20000
 SIM_SERVER = "192.0.2.250"
+# all are asked by bubbles: none, the cone bit that RFC 5991 section 3.2 has ignored, the random bits of section 3.1
+FLAGS = (0, 0x8000, 0x3CA5)
 SNDBUFFORCE, RCVBUFFORCE = 32, 33
 
 
@@ -149,13 +151,13 @@ class SimClients(threading.Thread):
 
     serial = itertools.count()
 
-    def __init__(self, lab, count, flags=0):
+    def __init__(self, lab, count):
         super().__init__(daemon=True)
         self.ns = lab.sim_ns()
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         if soft < count + 1000:
             resource.setrlimit(resource.RLIMIT_NOFILE, (min(count + 1000, hard), hard))
-        self.clients = self.ns.call(self.make, count, flags)
+        self.clients = self.ns.call(self.make, count)
         self.server = self.ns.call(SimServer)
         self.by_fd = {client.sock.fileno(): client for client in self.clients}
         self.poll = select.epoll()
@@ -165,14 +167,14 @@ class SimClients(threading.Thread):
         self.start()
 
     @staticmethod
-    def make(count, flags):
+    def make(count):
         clients, base = [], FIRST_PORT + 100 * next(SimClients.serial)
         for number in range(count):
             mapped = (f"192.0.2.{130 + number % 100}", base + number // 100)
             sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             sock.bind(mapped)
             sock.setblocking(False)
-            clients.append(SimClient(sock, mapped, teredo_address(*mapped, SIM_SERVER, flags)))
+            clients.append(SimClient(sock, mapped, teredo_address(*mapped, SIM_SERVER, FLAGS[number % len(FLAGS)])))
         return clients
 
     def run(self):

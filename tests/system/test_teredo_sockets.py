@@ -12,11 +12,11 @@ import struct
 import pytest
 
 from lab import wait_for
-from sockets import (CLIENT_PORT, FAR, NEAR, OCTETS, OFFLOADS, Path, both_ways, offload, offloads, open_tun, read_tun,
+from sockets import (CLIENT_PORT, FAR, NEAR, OCTETS, OFFLOADS, Path, both_ways, offloads, open_tun, read_tun,
                      snmp, transfer)
 from teredo_lab import RELAY_PORT, teredo_address
 from topology import RELAY_ADDR
-from wire import icmp6_echo, ipv4, ipv6, ping
+from wire import icmp6_echo, ipv4, ipv6, offload, ping
 
 pytestmark = pytest.mark.both
 

@@ -407,10 +407,18 @@ def addr_delete(ns, ifname, addr):
             struct.pack("=HH", 4 + len(raw), IFA_LOCAL) + raw)
 
 
+SIOCETHTOOL = 0x8946
+ETHTOOL_SET = {"rx": 0x15, "tx": 0x17, "sg": 0x19, "tso": 0x1F, "gso": 0x24, "gro": 0x2C}
+
+
+def offload(ns, ifname, **features):
+    """What `ethtool -K` does."""
+    with ns.socket(socket.AF_INET, socket.SOCK_DGRAM, 0) as sock:
+        for name, on in features.items():
+            value = array.array("I", (ETHTOOL_SET[name], on))
+            fcntl.ioctl(sock, SIOCETHTOOL, struct.pack("16sP16x", ifname.encode(), value.buffer_info()[0]))
+
+
 def gro_on(ns, ifname):
     """The peer of a veth can then take XDP frames."""
-    ETHTOOL_SGRO, SIOCETHTOOL = 0x2c, 0x8946
-    value = array.array("B", struct.pack("II", ETHTOOL_SGRO, 1))
-    with ns.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        request = struct.pack("16sP16x", ifname.encode(), value.buffer_info()[0])
-        fcntl.ioctl(sock, SIOCETHTOOL, request)
+    offload(ns, ifname, gro=1)
