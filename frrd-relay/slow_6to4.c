@@ -12,11 +12,6 @@ static size_t get16(const uint8_t *p)
 	return p[0] << 8 | p[1];
 }
 
-static uint8_t traffic_class(const uint8_t *ip6)
-{
-	return ip6[0] << 4 | ip6[1] >> 4;
-}
-
 /* Version and lengths of an IPv6 packet in len octets; what is behind its end
  * is padding. 0: not one. */
 static size_t inner_length(const uint8_t *ip6, size_t len)
@@ -27,24 +22,6 @@ static size_t inner_length(const uint8_t *ip6, size_t len)
 		return 0;
 	want = INNER_LEN + get16(ip6 + 4);
 	return want <= len ? want : 0;
-}
-
-static void addresses(const uint8_t *ip6, union relay_ipv6 *src,
-		      union relay_ipv6 *dst)
-{
-	memcpy(src->octets, ip6 + 8, 16);
-	memcpy(dst->octets, ip6 + 24, 16);
-}
-
-/* RFC 6040 section 4.2; false: to be dropped. */
-static bool decapsulate_ecn(uint8_t tos, uint8_t *ip6)
-{
-	int ecn = relay_ecn_decapsulate(tos, traffic_class(ip6));
-
-	if (ecn < 0)
-		return false;
-	ip6[1] = (ip6[1] & ~(ECN_MASK << 4)) | ecn << 4;
-	return true;
 }
 
 /* -------- checksums that are still to be done -------- */
@@ -122,9 +99,10 @@ enum relay_bpf_reason slow_6to4_in(const struct slow_relay *slow, uint8_t *buf,
 	if (out->len == 0)
 		return RELAY_BPF_DROP_MALFORMED;
 	memcpy(&outer, buf + 12, sizeof(outer));
-	addresses(out->data, &src, &dst);
+	slow_addresses(out->data, &src, &dst);
 	reason = relay_check_4to6(&ctx, slow->relay, outer, &src, &dst);
-	if (reason == RELAY_BPF_PASS && !decapsulate_ecn(buf[1], out->data))
+	if (reason == RELAY_BPF_PASS &&
+	    !slow_decapsulate_ecn(buf[1], out->data))
 		reason = RELAY_BPF_DROP_ECN;
 	if (reason == RELAY_BPF_PASS)
 		finish_checksum(out->data, out->len);
@@ -142,10 +120,10 @@ enum relay_bpf_reason slow_6to4_out(const struct slow_relay *slow, uint8_t *buf,
 	out->len = inner_length(buf, len);
 	if (out->len == 0)
 		return RELAY_BPF_DROP_MALFORMED;
-	addresses(buf, &src, &dst);
+	slow_addresses(buf, &src, &dst);
 	if (!relay_is_6to4(&dst))
 		return RELAY_BPF_DROP_MALFORMED;
 	out->dst.s_addr = relay_embedded(&dst);
-	out->tos = traffic_class(buf);
+	out->tos = slow_traffic_class(buf);
 	return relay_check_6to4(&ctx, slow->relay, &src, &dst);
 }

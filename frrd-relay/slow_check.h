@@ -41,4 +41,29 @@ relay_lookup_ipv6(const struct relay_check_ctx *ctx,
 		ctx->slow->rules, ctx->slow->nrules, AF_INET6, addr);
 }
 
+/* -------- what is asked of an IPv6 header, at any alignment -------- */
+
+static inline uint8_t slow_traffic_class(const uint8_t *ip6)
+{
+	return ip6[0] << 4 | ip6[1] >> 4;
+}
+
+static inline void slow_addresses(const uint8_t *ip6, union relay_ipv6 *src,
+				  union relay_ipv6 *dst)
+{
+	memcpy(src->octets, ip6 + 8, 16);
+	memcpy(dst->octets, ip6 + 24, 16);
+}
+
+/* RFC 6040 section 4.2; false: to be dropped. */
+static inline bool slow_decapsulate_ecn(uint8_t tos, uint8_t *ip6)
+{
+	int ecn = relay_ecn_decapsulate(tos, slow_traffic_class(ip6));
+
+	if (ecn < 0)
+		return false;
+	ip6[1] = (ip6[1] & ~(ECN_MASK << 4)) | ecn << 4;
+	return true;
+}
+
 #endif /* _RELAY_SLOW_CHECK_H */

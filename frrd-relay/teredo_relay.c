@@ -4,6 +4,7 @@
 #include "memory.h"
 #include "printfrr.h"
 
+#include "octets.h"
 #include "relay_memory.h"
 #include "slow_check.h"
 #include "teredo_packet.h"
@@ -11,38 +12,10 @@
 
 DEFINE_MTYPE_STATIC(RELAYD, TEREDO_RELAY, "Teredo relay");
 
-#define IP6_LEN 40
+#define IP6_LEN 40u
 #define LOG_LINES 50 /* a second */
 
 /* -------- packets -------- */
-
-static size_t get16(const uint8_t *p)
-{
-	return p[0] << 8 | p[1];
-}
-
-static uint8_t traffic_class(const uint8_t *ip6)
-{
-	return ip6[0] << 4 | ip6[1] >> 4;
-}
-
-static void addresses(const uint8_t *ip6, union relay_ipv6 *src,
-		      union relay_ipv6 *dst)
-{
-	memcpy(src->octets, ip6 + 8, 16);
-	memcpy(dst->octets, ip6 + 24, 16);
-}
-
-/* RFC 6040 section 4.2; false: to be dropped. */
-static bool decapsulate_ecn(uint8_t tos, uint8_t *ip6)
-{
-	int ecn = relay_ecn_decapsulate(tos, traffic_class(ip6));
-
-	if (ecn < 0)
-		return false;
-	ip6[1] = (ip6[1] & ~(ECN_MASK << 4)) | ecn << 4;
-	return true;
-}
 
 static struct relay_bpf_peer_key peer_key(const union relay_ipv6 *addr)
 {
@@ -136,8 +109,8 @@ static void send_mapped(struct teredo_relay *relay, const struct in6_addr *addr,
 	struct teredo_address to;
 
 	teredo_address_read(addr, &to);
-	relay->ops->send_udp(relay->arg, to.mapped, to.port, traffic_class(pkt),
-			     pkt, len);
+	relay->ops->send_udp(relay->arg, to.mapped, to.port,
+			     slow_traffic_class(pkt), pkt, len);
 }
 
 void teredo_relay_send(struct teredo_relay *relay,
@@ -227,7 +200,7 @@ void teredo_relay_from_ipv6(struct teredo_relay *relay, int64_t now_ms,
 		return;
 	}
 	len = IP6_LEN + get16(buf + 4);
-	addresses(buf, &src, &dst);
+	slow_addresses(buf, &src, &dst);
 	/* what the kernel says on each of its links is to no client */
 	if (!relay_is_teredo(&dst))
 		return;
@@ -296,7 +269,7 @@ static void from_client(struct teredo_relay *relay, int64_t now_ms,
 	}
 	if (!forward)
 		return;
-	if (!decapsulate_ecn(tos, pkt->ip6)) {
+	if (!slow_decapsulate_ecn(tos, pkt->ip6)) {
 		drop(relay, RELAY_BPF_DROP_ECN);
 		return;
 	}
@@ -318,7 +291,7 @@ void teredo_relay_from_ipv4(struct teredo_relay *relay, int64_t now_ms,
 		drop(relay, RELAY_BPF_DROP_MALFORMED);
 		return;
 	}
-	addresses(pkt.ip6, &from, &to);
+	slow_addresses(pkt.ip6, &from, &to);
 	key = peer_key(&from);
 	ctx.own = relay_is_teredo(&from) && is_own_key(relay, &key) &&
 		  is_own_end(relay, &to);

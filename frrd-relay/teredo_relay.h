@@ -109,8 +109,9 @@ struct teredo_relay *teredo_relay_new(const struct teredo_relay_ops *ops,
 /* The fast path keeps what it has: it is the caller's. */
 void teredo_relay_free(struct teredo_relay **relay);
 
-/* In place: peers stay, unless the source or the port is another. Those beyond a
- * smaller bound go, least recently used first, by and by as the timer runs. */
+/* In place: peers stay, unless the source or the port is another. Those beyond
+ * a smaller bound go, least recently used first, by and by as the timer runs.
+ */
 void teredo_relay_configure(struct teredo_relay *relay,
 			    const struct teredo_relay_config *cfg,
 			    int64_t now_ms);
