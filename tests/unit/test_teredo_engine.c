@@ -309,6 +309,37 @@ static void test_main_thread_has_its_turn(void **state)
 	assert_true(teredo_engine_answers(lab.engine));
 }
 
+/* A thread that hangs, here in a write that waits: it is known, the main thread
+ * goes on, and so does the engine when it can. */
+static void test_hang(void **state)
+{
+	struct teredo_relay_stats stats;
+	struct pollfd nothing;
+	uint8_t got[128];
+	int64_t asked;
+	int pair[2];
+
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(teredo_engine_set_tun(lab.engine, pair[0]), 0);
+	/* more than the pair has room for */
+	for (int i = 0; i < 5000; i++)
+		client_sends();
+	for (int i = 0; i < 500 && teredo_engine_answers(lab.engine); i++)
+		poll(&nothing, 0, 10);
+	assert_false(teredo_engine_answers(lab.engine));
+	asked = relay_now_us();
+	assert_int_equal(teredo_engine_stats(lab.engine, &stats), -EBUSY);
+	assert_in_range(relay_now_us() - asked, 50000, 1000000);
+	while (!teredo_engine_answers(lab.engine))
+		assert_true(read(pair[1], got, sizeof(got)) > 0);
+	assert_int_equal(fcntl(pair[0], F_SETFL, O_NONBLOCK), 0);
+	while (teredo_engine_stats(lab.engine, &stats) < 0)
+		assert_true(read(pair[1], got, sizeof(got)) > 0);
+	assert_int_equal(teredo_engine_set_tun(lab.engine, -1), 0);
+	close(pair[1]);
+}
+
 static void test_clear(void **state)
 {
 	struct teredo_peer_info peer;
@@ -339,6 +370,7 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(test_main_thread_has_its_turn,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(test_hang, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_clear, setup, teardown),
 	};
 
