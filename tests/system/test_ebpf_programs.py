@@ -8,7 +8,7 @@ import pytest
 
 from lab import BUILD, REPO
 
-PROGRAMS = ("6to4", "flows", "rfc3964", "ways", "xdp")
+PROGRAMS = sorted(path.stem.removeprefix("test_bpf_") for path in (REPO / "tests/unit").glob("test_bpf_*.c"))
 
 
 @pytest.mark.sit
