@@ -165,6 +165,10 @@ static void hash_grow(struct teredo_peers *p)
 		peer->chain = *to;
 		*to = n;
 	}
+	/* of the next time; it is far away by then, if not fetched now */
+	from = chain_at(p, (c + 1) & p->mask >> 1);
+	if (*from != TEREDO_NO_PEER)
+		__builtin_prefetch(teredo_peers_at(p, *from));
 }
 
 /* And the other way round. */
