@@ -16,7 +16,7 @@
  *
  *   Sends the one frame of its standard input, which is a Teredo client's to
  *   its relay, COUNT times, each time as of another client: 40000 ports on each
- *   of as many IPv4 addresses as are wanted.
+ *   of as many IPv4 addresses as are wanted; or ends after that time.
  *
  * blast strangers IFNAME SECONDS RATE COUNT
  *
@@ -62,6 +62,7 @@
  * pause; the timer ends it. And of one batch in it. */
 #define CALL (1 << 30)
 #define BATCH 64
+#define TICK 0.05
 
 static int fail(const char *what, int error)
 {
@@ -74,8 +75,8 @@ static void on_alarm(int sig)
 	(void)sig;
 }
 
-/* A signal that ends a system call, after that time. */
-static int alarm_after(double seconds)
+/* A signal that ends a system call, each time that has passed. */
+static int alarm_each(double seconds)
 {
 	struct sigaction action = {.sa_handler = on_alarm};
 	struct itimerval timer = {
@@ -83,6 +84,7 @@ static int alarm_after(double seconds)
 		.it_value.tv_usec = (seconds - (time_t)seconds) * 1000000,
 	};
 
+	timer.it_interval = timer.it_value;
 	if (sigaction(SIGALRM, &action, NULL) ||
 	    setitimer(ITIMER_REAL, &timer, NULL))
 		return -errno;
@@ -135,7 +137,7 @@ static int send_by(struct blast_bpf *skel, struct bpf_program *prog,
 {
 	static struct blast_frame headers[BLAST_FRAMES];
 	static unsigned char frame[4096];
-	double seconds = atof(args[0]), rate = atof(args[1]);
+	double seconds = atof(args[0]), rate = atof(args[1]), tick;
 	size_t length = 0;
 	unsigned int frames =
 		read_frames(headers, frame, sizeof(frame), &length);
@@ -156,11 +158,20 @@ static int send_by(struct blast_bpf *skel, struct bpf_program *prog,
 					   &headers[i], sizeof(headers[i]), 0);
 	if (ret)
 		return fail("load", ret);
-	ret = alarm_after(seconds);
+	/* so many clients may be through sooner */
+	tick = skel->rodata->clients ? TICK : seconds;
+	ret = alarm_each(tick);
 	if (ret)
 		return fail("timer", ret);
-	ret = bpf_prog_test_run_opts(bpf_program__fd(prog), &opts);
-	if (ret && ret != -EINTR)
+	for (double at = 0; at < seconds && !ret; at += tick) {
+		ret = bpf_prog_test_run_opts(bpf_program__fd(prog), &opts);
+		if (ret == -EINTR)
+			ret = 0;
+		if (skel->rodata->clients &&
+		    skel->bss->sent >= skel->rodata->clients)
+			break;
+	}
+	if (ret)
 		return fail("live frames", ret);
 	printf("%llu\n", (unsigned long long)skel->bss->sent);
 	return 0;

@@ -5,10 +5,11 @@
 
 cpu: what a packet costs the relay's router, all of it: interrupts' work, threads, the
 relay's process (lib/forwarding.py), relayd's as well.  Packets come in bursts of 32, as
-from a NIC that gathers them, as many a second as keep Miredo's router half busy: the same
-number to each, few enough that Miredo loses none.  A round in which one of them lost
-more than one in a hundred does not count, as what is lost costs as well.  (One by one,
-each packet wakes up what handles it: that costs both relays more, Miredo far more.)
+from a NIC that gathers them (one by one, each wakes up what handles it, which costs Miredo
+most), in two ways: "own", as many a second as keep the router half busy, each its own
+number, and "same", to all as many as keep Miredo's half busy, where the others are woken
+up for little.  A round in which a router has lost more than one in a hundred does not
+count, as what is lost costs as well; what was lost in front of it has cost it nothing.
 
 forward: packets a second on one core, against plain forwarding of IPv4 packets as long
 as the tunnelled ones, as in datapath.py.  Payloads are those of UDP in IPv6.
@@ -58,7 +59,7 @@ PEERS = (1, 256, 4096)
 PEERS_REMEMBERED = 256
 # what the issue asks for
 GOALS = {"cpu": 1 / 5, "forward": 0.85, "tcp": 8, "first": 1, "octets": 150e6, "load_s": 1, "ageing_ms": 10}
-BURST, LOAD, LOSS, TRIES = 32, 0.5, 0.01, 4
+BURST, LOAD, LOSS, TRIES, FIND = 32, 0.5, 0.01, 4, 2
 PARTS = ("cpu", "forward", "tcp", "first", "million")
 
 
@@ -72,16 +73,17 @@ def cpu(relays, args):
                    # what XDP sends has no egress
                    *(TeredoForwarder(lab, number, name, sink="xdp" if name == "xdp" else "egress")
                      for number, name in enumerate(relays, 1))]
-        print(f"{'relay':9} {'packets':12} {'payload':>7} {'peers':>6} {'1000/s':>7} {'ns each':>8} {'of Miredo':>9}  "
-              "middle half")
+        print(f"{'relay':9} {'packets':12} {'payload':>7} {'peers':>6} {'load':5} {'1000/s':>7} {'ns each':>8} "
+              f"{'of Miredo':>9}  middle half")
         for peers in args.peers:
             for payload in args.payloads:
                 for way in WAYS:
-                    rows += cpu_rows(routers, way, payload, peers, args)
+                    for load in ("own", "same"):
+                        rows += cpu_rows(routers, way, payload, peers, load, args)
     return rows
 
 
-def cpu_turn(routers, number, way, payload, peers, rate, seconds):
+def cpu_turn(routers, number, way, payload, peers, rates, seconds):
     """Each router once; {name: what was found}."""
     found, first = {}, number % len(routers)
     for router in routers[first:] + routers[:first]:
@@ -90,8 +92,9 @@ def cpu_turn(routers, number, way, payload, peers, rate, seconds):
             kind, counts = "plain", "ipv4"
         else:
             router.prime(payload, peers)
-        one = router.blast(frames(kind, payload, peers), counts, seconds, rate, BURST)
-        one["lost"] = 1 - one["packets"] / one["sent"]
+        before = router.taken()
+        one = router.blast(frames(kind, payload, peers), counts, seconds, rates[router.name], BURST)
+        one["lost"] = 1 - one["packets"] / (router.taken() - before)
         if router.name != "plain" and one["lost"] > LOSS:
             # a peer that has not become one, perhaps
             router.primed = 0
@@ -99,24 +102,31 @@ def cpu_turn(routers, number, way, payload, peers, rate, seconds):
     return found
 
 
-def cpu_rows(routers, way, payload, peers, args):
-    against, rate, turns, number = routers[-1].name, 30000, [], 0
-    while len(turns) < args.rounds and number < TRIES * args.rounds:
-        found = cpu_turn(routers, number, way, payload, peers, rate, args.seconds)
-        if number == 0:
-            # now it is known how busy that makes Miredo's router
-            rate = LOAD * 1e9 / found[against]["ns"]
-        elif args.quick or all(one["lost"] <= LOSS for one in found.values()):
-            turns.append(found)
+def cpu_rows(routers, way, payload, peers, load, args):
+    against, tried, number = routers[-1].name, [], 0
+    rates = {router.name: 30000 for router in routers}
+    while number - FIND < TRIES * args.rounds and sum(lost <= LOSS for lost, _ in tried) < args.rounds:
+        found = cpu_turn(routers, number, way, payload, peers, rates, args.seconds)
+        if number < FIND:
+            # how many a second make a router busy
+            costs = {name: found[against if load == "same" else name]["ns"] for name in found}
+            rates = {name: LOAD * 1e9 / cost for name, cost in costs.items()}
+        else:
+            tried.append((max(one["lost"] for one in found.values()), found))
         number += 1
-    assert turns, f"{number} rounds, and in none all packets have arrived"
+    # where others leave no rest to the machine, those that lost least
+    tried.sort(key=lambda one: one[0])
+    turns = [found for lost, found in tried if lost <= LOSS] or [found for _, found in tried[:args.rounds // 2 + 1]]
+    lost = max(one["lost"] for turn in turns for one in turn.values())
     rows = []
-    for router in routers:
-        ratio, quarters = spread(turn[router.name]["ns"] / turn[against]["ns"] for turn in turns)
-        rows.append({"relay": router.name, "packets": way, "payload": payload, "peers": peers, "kpps": round(rate / 1000),
-                     "ns": round(statistics.median(turn[router.name]["ns"] for turn in turns)), "ratio": round(ratio, 3),
-                     "quarters": [round(value, 3) for value in quarters], "rounds": len(turns), "tries": number - 1})
-        print(f"{router.name:9} {way:12} {payload:7} {peers:6} {rate / 1000:7.0f} {rows[-1]['ns']:8} {ratio:9.2f}  "
+    for name in (router.name for router in routers):
+        rate = rates[name]
+        ratio, quarters = spread(turn[name]["ns"] / turn[against]["ns"] for turn in turns)
+        rows.append({"relay": name, "packets": way, "payload": payload, "peers": peers, "load": load,
+                     "kpps": round(rate / 1000), "ns": round(statistics.median(turn[name]["ns"] for turn in turns)),
+                     "ratio": round(ratio, 3), "quarters": [round(value, 3) for value in quarters],
+                     "rounds": len(turns), "tries": len(tried), "lost": round(lost, 4)})
+        print(f"{name:9} {way:12} {payload:7} {peers:6} {load:5} {rate / 1000:7.0f} {rows[-1]['ns']:8} {ratio:9.2f}  "
               f"{quarters[0]:.2f} to {quarters[1]:.2f}", flush=True)
     return rows
 
@@ -214,9 +224,11 @@ def tcp(relays, args):
 def judge(report):
     """The goals that were missed."""
     missed = [f"CPU: {found}: over {GOALS['cpu']}" for found in report.get("cpu", [])
-              if found["relay"] == "relayd" and found["ratio"] > GOALS["cpu"]]
+              if found["relay"] in ("relayd", "xdp") and found["load"] == "own" and found["ratio"] > GOALS["cpu"]]
+    missed += [f"CPU: noisy: {found}" for found in report.get("cpu", [])
+               if found["relay"] == "relayd" and (found["lost"] > LOSS or found["rounds"] < report["rounds"] / 3)]
     missed += [f"{row(found)}: under {GOALS['forward']}" for found in report.get("forward", [])
-               if found["datapath"] == "relayd" and found["flows"] <= PEERS_REMEMBERED and found["ratio"] < GOALS["forward"]]
+               if found["datapath"] != "plain" and found["flows"] <= PEERS_REMEMBERED and found["ratio"] < GOALS["forward"]]
     missed += [f"TCP: {found}: under {GOALS['tcp']}" for found in report.get("tcp", [])
                if found["relay"] == "relayd" and found["ratio"] < GOALS["tcp"]]
     if "first" in report and report["first"]["ratio"] > GOALS["first"]:

@@ -55,11 +55,11 @@ def fill(lab, router, engine, peers, rate=RATE):
     """Simulated clients by the million, a packet each; seconds that it took, and of the engine's thread."""
     sends, _ = processors()
     before, began = engine.ask(), time.monotonic()
-    sender = lab.spawn(router.head, "taskset", "-c", sends, BLAST, "clients", "head", 1.2 * peers / rate, rate, peers,
+    sender = lab.spawn(router.head, "taskset", "-c", sends, BLAST, "clients", "head", 10 * peers / rate, rate, peers,
                        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     sender.stdin.write(client_frame().hex() + "\n")
     sender.stdin.close()
-    assert sender.wait(60) == 0, "blast clients"
+    assert sender.wait(120) == 0, "blast clients"
     after = engine.ask()
     return {"peers": after["peers"], "seconds": round(time.monotonic() - began, 2),
             "engine_seconds": round((after["engine_ns"] - before["engine_ns"]) / 1e9, 3)}
