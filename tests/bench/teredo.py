@@ -16,7 +16,9 @@ as the tunnelled ones, as in datapath.py.  Payloads are those of UDP in IPv6.
 
 tcp: one TCP connection through the relay, between a native host and a Teredo client that
 is not the bottleneck: programs on its interface (blast.c) put IPv6 in UDP and take it out,
-segments of TCP together.  Miredo reads from a socket, so in front of it they are
+segments of TCP together.  To what is at the other end of a veth, and so on the same machine,
+relayd's engine sends what is to be segmented; so relayd's programs are told that the
+veth which stands for the router's NIC is none (forget_veth()).  Miredo reads from a socket, so in front of it they are
 segmented and have their checksums, in software, by the client (ethtool).  Before
 anything is measured octets at random go through either relay both ways, and arrive as
 they were sent.
@@ -48,7 +50,8 @@ from lab import Lab  # noqa: E402
 from teredo_first import first  # noqa: E402
 from teredo_lab import teredo_address  # noqa: E402
 from teredo_million import million  # noqa: E402
-from teredo_routers import CLIENT_PORT, HEADERS, RELAY, START, WAYS, TeredoForwarder, frames  # noqa: E402
+from teredo_routers import (CLIENT_PORT, HEADERS, RELAY, START, WAYS, TeredoForwarder, forget_veth,  # noqa: E402
+                            frames)
 from transfer import Connected, carry  # noqa: E402
 from wire import ping  # noqa: E402
 
@@ -180,6 +183,8 @@ class TeredoConnected(Connected):
             self.near.run("ethtool", "-K", "eth0", "tx", "off", "tx-udp_tnl-segmentation", "off",
                           "tx-udp_tnl-csum-segmentation", "off")
         START[name](lab, self.router)
+        if name == "relayd":
+            forget_veth(self.router, "in")
         self.addresses = {"near": own, "far": "2001:db8:1::2"}
 
     def prime(self):
