@@ -26,6 +26,7 @@
 #include "relay_memory.h"
 #include "teredo_engine.h"
 #include "teredo_packet.h"
+#include "tun_offload.h"
 
 DEFINE_MGROUP(RELAYD, "relayd");
 
@@ -143,16 +144,20 @@ static void *flow_send(void *arg)
 static void *flow_host(void *arg)
 {
 	struct flow *f = arg;
-	struct flow_packet pkt;
+	struct {
+		struct virtio_net_hdr header;
+		struct flow_packet pkt;
+	} __attribute__((packed)) tun;
 
 	while (true) {
-		ssize_t len = recv(f->tun, &pkt, sizeof(pkt), 0);
+		ssize_t len = recv(f->tun, &tun, sizeof(tun), 0);
 
-		if (len != sizeof(pkt) || pkt.ip6.ip6_nxt != 253)
+		if (len != sizeof(tun) || tun.pkt.ip6.ip6_nxt != 253)
 			continue;
-		pkt.ip6.ip6_src = f->host;
-		pkt.ip6.ip6_dst = f->client;
-		send(f->tun, &pkt, sizeof(pkt), 0);
+		tun.header = (struct virtio_net_hdr){};
+		tun.pkt.ip6.ip6_src = f->host;
+		tun.pkt.ip6.ip6_dst = f->client;
+		send(f->tun, &tun, sizeof(tun), 0);
 	}
 	return NULL;
 }
