@@ -264,7 +264,7 @@ static void show_relay_line(struct vty *vty, struct relay *relay,
 		inet_ntop(AF_INET, &relay->cfg.source, source, sizeof(source));
 	snprintf(routes, sizeof(routes), "%u/%zu", routes_installed(relay),
 		 relay->nroutes);
-	vty_out(vty, "%-15s %-5s %-5s %-11s %-18s %-15s %-6s %s\n",
+	vty_out(vty, "%-15s %-6s %-5s %-11s %-18s %-15s %-6s %s\n",
 		relay->cfg.name, relay_mode_str(relay->cfg.mode),
 		relay->cfg.enabled ? "up" : "down", relay_oper_str(relay->oper),
 		relay_reason_str(relay->reason), source, routes,
@@ -428,7 +428,7 @@ DEFPY(show_relay, show_relay_cmd,
 		return relay_vty_show_named(vty, meant, false);
 	if (json || name)
 		return relay_vty_show_named(vty, name, !!json);
-	vty_out(vty, "%-15s %-5s %-5s %-11s %-18s %-15s %-6s %s\n", "Name",
+	vty_out(vty, "%-15s %-6s %-5s %-11s %-18s %-15s %-6s %s\n", "Name",
 		"Mode", "Admin", "Status", "Reason", "Source", "Routes",
 		"Since");
 	relay_vty_for_relays(vty, NULL, false, show_relay_line);

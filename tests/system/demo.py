@@ -156,6 +156,7 @@ def run(net):
             back(wire, prefixes, lost, lost)
             installed(router, name)
             net.bird.wait_routes(ALL)
+        say()
         try_pings(*pings_6to4(net), *pings_teredo(net, client))
         say()
         show(router, "show relay tokyo6to4 history")
@@ -174,6 +175,7 @@ def run(net):
     for name in ("tokyo6to4", "jpnap"):
         installed(router, name)
     net.bird.wait_routes(ALL)
+    say()
     try_pings(*pings_6to4(net), *pings_teredo(net, client))
     say()
     neighbour_table(net)
