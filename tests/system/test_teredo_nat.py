@@ -12,7 +12,8 @@ from teredo_lab import (CLIENT_PORT, CONES, KINDS, RELAY_PORT, TEREDO, TeredoInt
 from topology import H6
 from wire import Flow, Sniffer, ping
 
-pytestmark = pytest.mark.native
+# those with the mark "both" run on the oldest kernel too
+native, both = pytest.mark.native, pytest.mark.both
 
 MEGABYTE = 1 << 20
 
@@ -26,6 +27,7 @@ def from_relay(net, packet):
     return packet.proto == 17 and packet.src == net.relay.peer4 and ports(packet)[0] == RELAY_PORT
 
 
+@both
 @pytest.mark.parametrize("kind", CONES)
 def test_host_first(teredo_up, kind):
     """The first packet to a client that nobody knows gets through; then TCP in both directions."""
@@ -38,6 +40,7 @@ def test_host_first(teredo_up, kind):
     assert transfer(client.ns, teredo_up.h6, H6, MEGABYTE)
 
 
+@native
 @pytest.mark.parametrize("kind", CONES)
 def test_client_first(teredo_up, kind):
     """The client finds the relay by its connectivity test, and its first packet gets through."""
@@ -48,6 +51,7 @@ def test_client_first(teredo_up, kind):
     assert ping(teredo_up.h6, client.address, count=1, timeout=10)
 
 
+@both
 def test_symmetric(teredo_up):
     """RFC 4380 section 5.4.2: what does not come from the address's own port is dropped, so nothing crosses.
 
@@ -69,6 +73,7 @@ def test_symmetric(teredo_up):
     assert sent and set(sent) == {mapped}, f"the relay sent to {set(sent)}, the address says {mapped}"
 
 
+@native
 @pytest.mark.parametrize("kind", KINDS)
 def test_miredo_as_relay(teredo, kind):
     """The lab, by itself: the other implementation crosses the same NATs, and the symmetric one too."""
@@ -84,6 +89,7 @@ def test_miredo_as_relay(teredo, kind):
         relay.stop()
 
 
+@native
 def test_packets_bypass_the_engine(teredo_up, datapath):
     """By eBPF a transfer hardly touches the TUN; without, all of it goes through."""
     client = teredo_up.client("port-restricted")
@@ -110,6 +116,7 @@ def test_packets_bypass_the_engine(teredo_up, datapath):
 
 # ------------------------------------------------------------------ in mid-flow
 
+@native
 def test_rebinding(teredo_up):
     """The NAT loses its state and gives the client another port: a new address that works, the old one is refused."""
     router, nat = teredo_up.relay, teredo_up.nats["port-restricted"]
@@ -159,6 +166,7 @@ def gap(flow):
 MOVE_S, RESTART_S = 0.5, 5.0
 
 
+@native
 @pytest.mark.parametrize("how", ["killed", "planned"])
 def test_restart_in_mid_flow(teredo_up, how):
     """The next relayd knows no peer; the flow in both directions comes back by itself, under the same address."""
@@ -209,6 +217,7 @@ def crossed(router):
     return router.json("relayd", "show relay t counters json")["t"]["tx6to4"]["packets"]
 
 
+@native
 @pytest.mark.parametrize("how", ["maintenance", "killed"])
 def test_anycast_change_in_mid_flow(pair, how):
     """The host's route moves to a relay that knows nothing of the client: at most half a second is lost, and back again."""
