@@ -11,11 +11,16 @@ is started or stopped.  The server forwards the clients' connectivity tests, so
 it has native IPv6; the clients have none.
 """
 
+import contextlib
 import hashlib
 import ipaddress
+import json
 import os
+import pathlib
+import re
 import socket
 import struct
+import subprocess
 import threading
 
 from lab import Timeout, stop_process, wait_for
@@ -68,6 +73,19 @@ KINDS = {
     "symmetric": ("", 'oifname "wan" masquerade random,fully-random'),
 }
 CONES = ("full-cone", "address-restricted", "port-restricted")
+
+
+def forget_veth(router, ifname):
+    """That link is a NIC, for relayd's programs."""
+    numbers = set()
+    for path in pathlib.Path(f"/proc/{router.procs['relayd'].pid}/fdinfo").iterdir():
+        with contextlib.suppress(OSError):
+            numbers |= set(re.findall(r"^map_id:\s*(\d+)$", path.read_text(), re.M))
+    maps = [json.loads(subprocess.run(["bpftool", "-j", "map", "show", "id", number], capture_output=True, text=True,
+                                      check=True).stdout) for number in numbers]
+    veths = next(one["id"] for one in maps if one["name"] == "veths")
+    key = struct.pack("=I", router.ns.link(ifname)["ifindex"])
+    subprocess.run(["bpftool", "map", "delete", "id", str(veths), "key", *map(str, key)], check=True)
 
 
 # ----------------------------------------------------------------- addresses

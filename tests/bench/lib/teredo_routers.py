@@ -1,18 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The two Teredo relays that are compared, relayd and Miredo, and packets for them."""
 
-import contextlib
 import functools
-import json
 import pathlib
-import re
 import struct
 import subprocess
 import time
 
 from forwarding import Forwarder, datagram, ethernet, pin, tasks
 from lab import wait_for
-from teredo_lab import RELAY_PORT, miredo_relay, teredo_address
+from teredo_lab import RELAY_PORT, forget_veth, miredo_relay, teredo_address
 from wire import ipv4, ipv6
 
 RELAY = "192.0.2.45"
@@ -86,19 +83,6 @@ def start_relayd(_, router, address=RELAY, datapath="ebpf", uplinks=()):
     wait_for(lambda: all(route["installed"] for route in router.relay_json("r")["routes"]), 60, "routes")
     assert router.relay_json("r")["datapath"] == datapath, router.relay_json("r")
     return tasks(router.procs["relayd"].pid)
-
-
-def forget_veth(router, ifname):
-    """That link is a NIC, for relayd's programs."""
-    numbers = set()
-    for path in pathlib.Path(f"/proc/{router.procs['relayd'].pid}/fdinfo").iterdir():
-        with contextlib.suppress(OSError):
-            numbers |= set(re.findall(r"^map_id:\s*(\d+)$", path.read_text(), re.M))
-    maps = [json.loads(subprocess.run(["bpftool", "-j", "map", "show", "id", number], capture_output=True, text=True,
-                                      check=True).stdout) for number in numbers]
-    veths = next(one["id"] for one in maps if one["name"] == "veths")
-    key = struct.pack("=I", router.ns.link(ifname)["ifindex"])
-    subprocess.run(["bpftool", "map", "delete", "id", str(veths), "key", *map(str, key)], check=True)
 
 
 def start_xdp(lab, router):
