@@ -48,9 +48,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 from forwarding import BLAST, HEADINGS, ROUTER_MAC, Forwarder, Series, compare, figures, machine, row, spread  # noqa: E402
 from lab import Lab  # noqa: E402
 from teredo_first import first  # noqa: E402
-from teredo_lab import teredo_address  # noqa: E402
+from teredo_lab import forget_veth, teredo_address  # noqa: E402
 from teredo_million import million  # noqa: E402
-from teredo_routers import (CLIENT_PORT, HEADERS, RELAY, START, WAYS, TeredoForwarder, forget_veth,  # noqa: E402
+from teredo_routers import (CLIENT_PORT, HEADERS, RELAY, START, WAYS, TeredoForwarder,  # noqa: E402
                             frames)
 from transfer import Connected, carry  # noqa: E402
 from wire import ping  # noqa: E402

@@ -9,7 +9,7 @@ import time
 
 from forwarding import Forwarder, datagram, ethernet, pin, tasks
 from lab import wait_for
-from teredo_lab import RELAY_PORT, forget_veth, miredo_relay, teredo_address
+from teredo_lab import RELAY_PORT, miredo_relay, teredo_address
 from wire import ipv4, ipv6
 
 RELAY = "192.0.2.45"
