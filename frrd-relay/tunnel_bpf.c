@@ -214,24 +214,50 @@ static void link_wanted(const struct kern_link *link, struct attach_wanted *out)
 	}
 }
 
-/* The map has them until they are gone, and longer. */
-static void veths_sync(void)
+/* Another namespace of this machine is behind it, or may be: a veth, a VLAN or
+ * a macvlan on one. */
+static bool is_veth(const struct kern_link *link)
 {
-	struct kern_link *link = NULL;
+	/* a VLAN's of a VLAN's, and no further */
+	for (int depth = 0; link && depth < 3; depth++) {
+		if (strcmp(link->kind, "veth") == 0 ||
+		    strcmp(link->kind, "netkit") == 0)
+			return true;
+		if (strcmp(link->kind, "vlan") != 0 &&
+		    strcmp(link->kind, "macvlan") != 0)
+			return false;
+		link = kern_link_by_index(link->lower);
+	}
+	return false;
+}
+
+/* The map has it until it is gone, and longer. */
+static void veth_tell(struct kern_link *link)
+{
+	uint32_t ifindex = link->pub.ifindex;
 	uint8_t yes = 1;
 
-	while ((link = kern_link_next(link))) {
-		uint32_t ifindex = link->pub.ifindex;
+	if (link->veth_told == loads)
+		return;
+	link->veth_told = loads;
+	frr_with_privs (tunnel_privs) {
+		bpf_map_update_elem(bpf_map__fd(skel->maps.veths), &ifindex,
+				    &yes, BPF_ANY);
+	}
+}
 
-		if (link->veth_told == loads ||
-		    (strcmp(link->kind, "veth") != 0 &&
-		     strcmp(link->kind, "netkit") != 0))
+static void veths_sync(void)
+{
+	struct kern_link *link = NULL, *master;
+
+	while ((link = kern_link_next(link))) {
+		if (!is_veth(link))
 			continue;
-		link->veth_told = loads;
-		frr_with_privs (tunnel_privs) {
-			bpf_map_update_elem(bpf_map__fd(skel->maps.veths),
-					    &ifindex, &yes, BPF_ANY);
-		}
+		veth_tell(link);
+		/* a bridge with such a part */
+		master = link->master ? kern_link_by_index(link->master) : NULL;
+		if (master && strcmp(master->kind, "vrf") != 0)
+			veth_tell(master);
 	}
 }
 
