@@ -381,8 +381,9 @@ def test_flood_of_bubbles(relay, wires, maximum):
     flood = Strangers(relay)
     wait_for(lambda: relay.relay.relay_json("t")["peers"]["overload"] != "none", 20, "the limit of new peers is reached")
     flood.join(Strangers.SECONDS + 30)
-    # less where the machine has other things to do
-    assert flood.sent > 0.5 * Strangers.RATE * Strangers.SECONDS, flood.sent
+    print(f"{flood.sent / Strangers.SECONDS:.0f} bubbles a second")
+    # less where the machine has other things to do: the sender's processor is not its own
+    assert flood.sent > 0.25 * Strangers.RATE * Strangers.SECONDS, flood.sent
     wires.steady.assert_whole()
     wait_for(lambda: relay.bubbles() - heard > 0.9 * flood.sent, 10, f"{flood.sent} are taken in")
     heard = relay.bubbles() - heard
