@@ -507,6 +507,11 @@ static int teredo_remove(struct tunnel *tun)
 
 static void teredo_leave(struct tunnel *tun)
 {
+	struct teredo *t = teredo_priv(tun);
+
+	/* without a word to the kernel */
+	if (t->probes)
+		selftest_teredo_leave(&t->probes);
 	end_engine(tun);
 	XFREE(MTYPE_TUNNEL_TEREDO, tun->priv);
 }
