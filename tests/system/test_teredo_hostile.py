@@ -286,6 +286,7 @@ def test_nobody_becomes_a_peer(relay, wires):
     wait_for(lambda: relay.peer(client("198.51.100.99", 40000)), 10, "the one that could be")
     mapped = {peer["mappedAddress"] for peer in relay.peers()["peers"].values()}
     assert mapped == {"198.51.100.99", CLIENT, STEADY[0], STEADY_SLOW[0]}
+    wait_for(lambda: wires.out6, 10, "its packet")
     assert len(wires.out6) == 1 and not wires.out4
     wires.steady.assert_whole()
 
@@ -372,6 +373,7 @@ class Strangers(threading.Thread):
         self.sent = int(self.proc.communicate(self.frame)[0])
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("maximum", [65536, 2000], ids=["limit", "full-table"])
 def test_flood_of_bubbles(relay, wires, maximum):
     """60,000 bubbles a second from random addresses: who is a peer goes on without loss, who was one before them
@@ -383,7 +385,7 @@ def test_flood_of_bubbles(relay, wires, maximum):
     flood.join(Strangers.SECONDS + 30)
     print(f"{flood.sent / Strangers.SECONDS:.0f} bubbles a second")
     # less where the machine has other things to do: the sender's processor is not its own
-    assert flood.sent > 0.25 * Strangers.RATE * Strangers.SECONDS, flood.sent
+    assert flood.sent > 0.5 * Strangers.RATE * Strangers.SECONDS, flood.sent
     wires.steady.assert_whole()
     wait_for(lambda: relay.bubbles() - heard > 0.9 * flood.sent, 10, f"{flood.sent} are taken in")
     heard = relay.bubbles() - heard
