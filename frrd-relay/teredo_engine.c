@@ -41,6 +41,7 @@ struct teredo_engine {
 	 * anyone who waits for it has woken up.
 	 */
 	pthread_mutex_t gate, lock;
+	struct teredo_relay_ops ops; /* log: while someone listens */
 	struct teredo_relay *relay;
 	/* what its checks go by */
 	struct relay_bpf_relay checked;
@@ -127,7 +128,7 @@ static void send_ipv6(void *arg, const void *pkt, size_t len)
 
 static void log_line(void *arg, const char *line)
 {
-	DEBUGD(&relay_dbg_tunnel, "%s", line);
+	DEBUGD(&relay_dbg_teredo, "%s", line);
 }
 
 static const struct teredo_relay_ops relay_ops = {
@@ -136,7 +137,6 @@ static const struct teredo_relay_ops relay_ops = {
 	.peer_activity = peer_activity,
 	.peer_put = peer_put,
 	.peer_del = peer_del,
-	.log = log_line,
 };
 
 /* -------- packets in -------- */
@@ -238,6 +238,10 @@ static int turn(struct teredo_engine *e, const struct epoll_event *ready,
 	int wait;
 
 	atomic_store(&e->beat_ms, now);
+	/* what nobody hears is not put into words */
+	e->ops.log = DEBUG_MODE_CHECK(&relay_dbg_teredo, DEBUG_MODE_ALL)
+			     ? log_line
+			     : NULL;
 	for (int i = 0; i < nready; i++) {
 		if (ready[i].data.fd == e->wake_fd) {
 			eventfd_t value;
@@ -277,6 +281,7 @@ static void *engine_run(void *arg)
 		frr_with_mutex (&e->lock) {
 			wait = turn(e, ready, n);
 		}
+		zlog_tls_buffer_flush();
 		n = epoll_wait(e->epoll_fd, ready, array_size(ready), wait);
 		if (n < 0)
 			n = 0;
@@ -376,8 +381,9 @@ struct teredo_engine *teredo_engine_start(const char *name,
 		return NULL;
 	}
 	atomic_store(&e->beat_ms, now_ms());
+	e->ops = relay_ops;
 	kept = keep_checks(cfg, e);
-	e->relay = teredo_relay_new(&relay_ops, e, &kept, now_ms(), seed);
+	e->relay = teredo_relay_new(&e->ops, e, &kept, now_ms(), seed);
 	snprintf(title, sizeof(title), "Teredo engine of relay %s", name);
 	/* 15 characters: as much of the name as there is room for */
 	e->thread = frr_pthread_new(&attr, title, name);

@@ -95,6 +95,16 @@ def flood(lab, count, prefix=None, first=1025):
                 time.sleep(0.01)
 
 
+def test_debug(lab, client, other):
+    """`debug relay teredo` tells of each new peer; without it nobody is told."""
+    up(lab)
+    client.ping()
+    lab.relay.configure("debug relay teredo")
+    # the thread looks once a turn
+    wait_for(lambda: other.bubble() or f"peer {other.address}" in lab.relay.log("relayd"), 10, "its line")
+    assert f"peer {client.address}" not in lab.relay.log("relayd")
+
+
 def test_shown(lab, client):
     """What a peer is, in every form."""
     up(lab)
