@@ -477,19 +477,6 @@ const char *teredo_peer_state_str(enum teredo_peer_state state)
 	return "free";
 }
 
-const char *teredo_overload_str(enum teredo_overload overload)
-{
-	switch (overload) {
-	case TEREDO_OVERLOAD_NONE:
-		return "none";
-	case TEREDO_OVERLOAD_TABLE_FULL:
-		return "table-full";
-	case TEREDO_OVERLOAD_NEW_PEER_LIMIT:
-		return "new-peer-limit";
-	}
-	return "none";
-}
-
 const char *teredo_drop_str(enum teredo_drop drop)
 {
 	static const char *const names[] = {

@@ -156,10 +156,8 @@ void teredo_relay_stats(struct teredo_relay *relay, int64_t now_ms,
 /* Counters begin at zero again. */
 void teredo_relay_clear_counters(struct teredo_relay *relay);
 
-/* "untrusted", "trusted", "unreachable"; "none", "table-full",
- * "new-peer-limit"; "peer-limit", ... */
+/* "untrusted", "trusted", "unreachable"; "peer-limit", ... */
 const char *teredo_peer_state_str(enum teredo_peer_state state);
-const char *teredo_overload_str(enum teredo_overload overload);
 const char *teredo_drop_str(enum teredo_drop drop);
 
 #endif /* _RELAY_TEREDO_RELAY_H */
