@@ -326,3 +326,11 @@ struct lab_fast *lab_fast(const struct in6_addr *client)
 
 	return fast_find(&key);
 }
+
+void lab_assert_new(size_t ipv6, size_t udp, size_t direct, size_t indirect)
+{
+	assert_int_equal(lab_new(LAB_IPV6), ipv6);
+	assert_int_equal(lab_new(LAB_UDP), udp);
+	assert_int_equal(lab_new(LAB_DIRECT), direct);
+	assert_int_equal(lab_new(LAB_INDIRECT), indirect);
+}

@@ -102,4 +102,7 @@ struct teredo_peer_info lab_info(const struct in6_addr *client);
 /* The fast path's entry; NULL: none. */
 struct lab_fast *lab_fast(const struct in6_addr *client);
 
+/* Fails unless so many were sent since the last question, and no more. */
+void lab_assert_new(size_t ipv6, size_t udp, size_t direct, size_t indirect);
+
 #endif /* _TEST_TEREDO_LAB_H */

@@ -27,15 +27,6 @@ static int close_lab(void **state)
 	return 0;
 }
 
-/* What was sent since the last question, and nothing else. */
-static void assert_new(size_t ipv6, size_t udp, size_t direct, size_t indirect)
-{
-	assert_int_equal(lab_new(LAB_IPV6), ipv6);
-	assert_int_equal(lab_new(LAB_UDP), udp);
-	assert_int_equal(lab_new(LAB_DIRECT), direct);
-	assert_int_equal(lab_new(LAB_INDIRECT), indirect);
-}
-
 /* -------- addresses -------- */
 
 static void run_case(const struct rfc4380_case *c)
@@ -116,16 +107,16 @@ static void test_never_to_a_bogon(void **state)
 	line.verdict = FILTER_VERDICT_DENY;
 	str2prefix("65.54.0.0/16", &line.p);
 	lab_to_client(&client, 0);
-	assert_new(0, 0, 1, 1);
+	lab_assert_new(0, 0, 1, 1);
 	lab.cfg.check.nrules = filter_table(&line, 1, true, rules);
 	lab_configure();
 	lab_wait(2 * S);
-	assert_new(0, 0, 1, 0);
+	lab_assert_new(0, 0, 1, 0);
 	str2prefix("192.0.2.0/24", &line.p);
 	lab.cfg.check.nrules = filter_table(&line, 1, true, rules);
 	lab_configure();
 	lab_wait(2 * S);
-	assert_new(0, 0, 0, 1);
+	lab_assert_new(0, 0, 0, 1);
 	lab_bubble(&client);
 	assert_int_equal(lab_state(&client), TEREDO_PEER_UNTRUSTED);
 	assert_int_equal(lab_stats().queued_packets, 1);
@@ -158,7 +149,7 @@ static void test_four_bubbles(void **state)
 	lab_to_client(&client, 1);
 	lab_to_client(&client, 2);
 	lab_wait(20 * S);
-	assert_new(0, 0, 4, 4);
+	lab_assert_new(0, 0, 4, 4);
 	for (size_t i = 0; i < 4; i++) {
 		assert_bubble(lab_sent(2 * i), LAB_INDIRECT);
 		assert_bubble(lab_sent(2 * i + 1), LAB_DIRECT);
@@ -180,7 +171,7 @@ static void test_last_timeout(void **state)
 	assert_int_equal(lab_info(&client).queued, 1);
 	assert_int_equal(lab_info(&client).bubbles, 4);
 	lab_bubble(&client);
-	assert_new(0, 1, 4, 4);
+	lab_assert_new(0, 1, 4, 4);
 	assert_int_equal(lab_state(&client), TEREDO_PEER_TRUSTED);
 }
 
@@ -191,9 +182,9 @@ static void test_two_seconds(void **state)
 		lab_to_client(&client, 1);
 		lab_wait(10);
 	}
-	assert_new(0, 0, 1, 1);
+	lab_assert_new(0, 0, 1, 1);
 	lab_wait(10);
-	assert_new(0, 0, 1, 1);
+	lab_assert_new(0, 0, 1, 1);
 }
 
 /* None after four without an answer in 300 s. */
@@ -203,7 +194,7 @@ static void test_300_seconds(void **state)
 
 	lab_to_client(&client, 1);
 	lab_wait(8 * S);
-	assert_new(0, 0, 4, 4);
+	lab_assert_new(0, 0, 4, 4);
 	end = lab.now_ms - 2 * S + 300 * S;
 	while (lab.now_ms + 500 < end) {
 		lab_to_client(&client, 1);
@@ -214,9 +205,9 @@ static void test_300_seconds(void **state)
 	assert_true(lab_stats().drops[TEREDO_DROP_NO_ANSWER] > 500);
 	lab_wait(end - lab.now_ms);
 	lab_to_client(&client, 1);
-	assert_new(0, 0, 1, 1);
+	lab_assert_new(0, 0, 1, 1);
 	lab_bubble(&client);
-	assert_new(0, 1, 0, 0);
+	lab_assert_new(0, 1, 0, 0);
 }
 
 /* An answer begins the count anew; it may come at any time. */
@@ -228,10 +219,10 @@ static void test_late_answer(void **state)
 	assert_int_equal(lab_state(&client), TEREDO_PEER_TRUSTED);
 	lab_forget();
 	lab_to_client(&client, 2);
-	assert_new(0, 1, 0, 0);
+	lab_assert_new(0, 1, 0, 0);
 	lab_wait(40 * S);
 	lab_to_client(&client, 3);
-	assert_new(0, 0, 1, 1);
+	lab_assert_new(0, 0, 1, 1);
 }
 
 /* RFC 5991 section 3.2: the cone bit is ignored; 3.1: so are the others. */
@@ -243,9 +234,9 @@ static void test_flags(void **state)
 	for (size_t i = 0; i < array_size(flags); i++) {
 		memcpy(client.s6_addr + 8, flags[i], 2);
 		lab_to_client(&client, 1);
-		assert_new(0, 0, 1, 1);
+		lab_assert_new(0, 0, 1, 1);
 		lab_bubble(&client);
-		assert_new(0, 1, 0, 0);
+		lab_assert_new(0, 1, 0, 0);
 	}
 	assert_int_equal(lab_stats().peers, 4);
 }
@@ -262,7 +253,7 @@ static void test_queue(void **state)
 	assert_int_equal(lab_stats().counters.ways[1].packets, 0);
 	lab_forget();
 	lab_bubble(&client);
-	assert_new(0, 5, 0, 0);
+	lab_assert_new(0, 5, 0, 0);
 	for (uint8_t i = 0; i < 5; i++) {
 		assert_int_equal(lab_sent(i)->dst.s_addr,
 				 inet_addr("192.0.2.45"));
@@ -279,7 +270,7 @@ static void test_queue(void **state)
 	lab_to_client(&client, 9);
 	lab_forget();
 	lab_from_client(&client, 7);
-	assert_new(1, 1, 0, 0);
+	lab_assert_new(1, 1, 0, 0);
 }
 
 /* -------- section 5.2.3 and 5.2.4: trust -------- */
@@ -295,24 +286,24 @@ static void test_refresh(void **state)
 		lab_to_client(&client, 0);
 		lab_wait(100);
 	}
-	assert_new(0, 250, 0, 0);
+	lab_assert_new(0, 250, 0, 0);
 	while (lab.now_ms < begin + 30 * S) {
 		lab_to_client(&client, 0);
 		lab_wait(100);
 	}
 	/* at 25, 27 and 29 s */
-	assert_new(0, 50, 3, 3);
+	lab_assert_new(0, 50, 3, 3);
 	lab_to_client(&client, 1);
-	assert_new(0, 0, 0, 0);
+	lab_assert_new(0, 0, 0, 0);
 	assert_int_equal(lab_state(&client), TEREDO_PEER_UNTRUSTED);
 	assert_int_equal(lab_info(&client).queued, 1);
 	/* the fourth, 2 s after the third; then no more */
 	lab_wait(999);
-	assert_new(0, 0, 0, 0);
+	lab_assert_new(0, 0, 0, 0);
 	lab_wait(1);
-	assert_new(0, 0, 1, 1);
+	lab_assert_new(0, 0, 1, 1);
 	lab_wait(5 * S);
-	assert_new(0, 0, 0, 0);
+	lab_assert_new(0, 0, 0, 0);
 	assert_int_equal(lab_state(&client), TEREDO_PEER_UNREACHABLE);
 }
 
@@ -337,14 +328,14 @@ static void test_thirty_seconds(void **state)
 	lab_bubble(&client);
 	lab_wait(30 * S - 1);
 	lab_to_client(&client, 1);
-	assert_new(0, 1, 1, 1);
+	lab_assert_new(0, 1, 1, 1);
 	lab_bubble(&client);
 	lab_wait(30 * S);
 	lab_to_client(&client, 1);
-	assert_new(0, 0, 1, 1);
+	lab_assert_new(0, 0, 1, 1);
 	assert_int_equal(lab_stats().peers_trusted, 0);
 	lab_from_client(&client, 1);
-	assert_new(1, 1, 0, 0);
+	lab_assert_new(1, 1, 0, 0);
 	assert_int_equal(lab_stats().peers_trusted, 1);
 }
 
@@ -362,13 +353,13 @@ static void test_rebinding(void **state)
 	lab_packet(pkt, &client, &dst, sizeof(pkt), 0);
 	teredo_relay_from_ipv4(lab.relay, lab.now_ms, mapped, 40001, 0, pkt,
 			       sizeof(pkt));
-	assert_new(0, 0, 0, 0);
+	lab_assert_new(0, 0, 0, 0);
 	assert_int_equal(
 		lab_stats().counters.drops[RELAY_BPF_DROP_SOURCE_SPOOFED], 1);
 	assert_int_equal(lab_info(&client).rx_age_ms, 10 * S);
 	lab_from_client(&other, 0);
 	lab_to_client(&other, 0);
-	assert_new(1, 1, 0, 0);
+	lab_assert_new(1, 1, 0, 0);
 	assert_int_equal(lab_sent(1)->port, 40001);
 	assert_int_equal(lab_stats().peers, 2);
 	/* the old one is no longer there: nobody asks for it again either */
@@ -380,12 +371,12 @@ static void test_rebinding(void **state)
 static void test_unknown_client(void **state)
 {
 	lab_from_client(&client, 1);
-	assert_new(1, 0, 0, 0);
+	lab_assert_new(1, 0, 0, 0);
 	assert_int_equal(lab_state(&client), TEREDO_PEER_TRUSTED);
 	assert_string_equal(lab.log, "peer " LAB_CLIENT " is trusted");
 	assert_int_equal(lab_info(&client).tx_age_ms, -1);
 	lab_to_client(&client, 1);
-	assert_new(0, 1, 0, 0);
+	lab_assert_new(0, 1, 0, 0);
 	assert_int_equal(lab_info(&client).tx_age_ms, 0);
 }
 
@@ -400,7 +391,7 @@ static void test_destination_last(void **state)
 		lab_packet(pkt, &client, &dst, sizeof(pkt), 0);
 		teredo_relay_from_ipv4(lab.relay, lab.now_ms, mapped, 40000, 0,
 				       pkt, sizeof(pkt));
-		assert_new(0, 0, 0, 0);
+		lab_assert_new(0, 0, 0, 0);
 		assert_int_equal(
 			lab_stats().counters.drops[RELAY_BPF_DROP_DESTINATION],
 			i + 1);
@@ -445,7 +436,7 @@ static void test_life(void **state)
 	lab.now_ms += 300 * S;
 	assert_int_equal(lab_state(&client), -1);
 	lab_to_client(&client, 1);
-	assert_new(0, 0, 1, 1);
+	lab_assert_new(0, 0, 1, 1);
 }
 
 /* What is sent counts as well, and the last bubble. */

@@ -34,15 +34,6 @@ static int close_lab(void **state)
 	return 0;
 }
 
-/* What was sent since the last question, and nothing else. */
-static void assert_new(size_t ipv6, size_t udp, size_t direct, size_t indirect)
-{
-	assert_int_equal(lab_new(LAB_IPV6), ipv6);
-	assert_int_equal(lab_new(LAB_UDP), udp);
-	assert_int_equal(lab_new(LAB_DIRECT), direct);
-	assert_int_equal(lab_new(LAB_INDIRECT), indirect);
-}
-
 /* -------- packets -------- */
 
 /* RFC 6040 section 4; the traffic class is the type of service. */
@@ -67,7 +58,7 @@ static void test_ecn(void **state)
 		lab_forget();
 		teredo_relay_from_ipv4(lab.relay, lab.now_ms, mapped, 40000,
 				       0x20 | cases[i].outer, pkt, sizeof(pkt));
-		assert_new(!cases[i].drop, 0, 0, 0);
+		lab_assert_new(!cases[i].drop, 0, 0, 0);
 		if (cases[i].drop)
 			continue;
 		assert_int_equal(lab_sent(0)->data[0], 0x6b);
@@ -103,7 +94,7 @@ static void test_around_the_packet(void **state)
 	memcpy(buf + n, behind, sizeof(behind));
 	n += sizeof(behind);
 	teredo_relay_from_ipv4(lab.relay, lab.now_ms, mapped, 40000, 0, buf, n);
-	assert_new(1, 0, 0, 0);
+	lab_assert_new(1, 0, 0, 0);
 	assert_int_equal(lab_sent(0)->len, 60);
 	assert_memory_equal(lab_sent(0)->data, buf + sizeof(before), 60);
 }
@@ -133,7 +124,7 @@ static void test_malformed(void **state)
 	/* the kernel's own, a router solicitation for one, is no drop */
 	lab_packet(pkt, &client, &host, sizeof(pkt), 0);
 	teredo_relay_from_ipv6(lab.relay, lab.now_ms, pkt, sizeof(pkt));
-	assert_new(0, 0, 0, 0);
+	lab_assert_new(0, 0, 0, 0);
 	stats = lab_stats();
 	assert_int_equal(stats.counters.drops[RELAY_BPF_DROP_MALFORMED], n);
 	/* padding behind a packet is cut off */
@@ -152,20 +143,20 @@ static void test_direction(void **state)
 	assert_int_equal(lab_stats().peers, 0);
 	lab_to_client(&client, 0);
 	lab_from_client(&client, 0);
-	assert_new(0, 1, 1, 1);
+	lab_assert_new(0, 1, 1, 1);
 	assert_int_equal(lab_state(&client), TEREDO_PEER_TRUSTED);
 	assert_int_equal(lab_stats().counters.drops[RELAY_BPF_DROP_DIRECTION],
 			 2);
 	lab_wait(25 * S);
 	lab_to_client(&client, 0);
 	lab_bubble(&client);
-	assert_new(0, 1, 1, 1);
+	lab_assert_new(0, 1, 1, 1);
 	assert_int_equal(lab_info(&client).rx_age_ms, 0);
 	lab.check.flags = RELAY_BPF_4TO6;
 	lab_configure();
 	lab_to_client(&client, 0);
 	lab_from_client(&client, 0);
-	assert_new(1, 0, 0, 0);
+	lab_assert_new(1, 0, 0, 0);
 }
 
 /* -------- the fast path -------- */
@@ -214,11 +205,11 @@ static void test_fast_refreshes(void **state)
 	lab_wait(40 * S);
 	lab_fast(&client)->rx_ms = lab.now_ms - 20 * S;
 	lab_to_client(&client, 0);
-	assert_new(0, 1, 0, 0);
+	lab_assert_new(0, 1, 0, 0);
 	assert_int_equal(lab_info(&client).rx_age_ms, 20 * S);
 	lab_wait(7 * S);
 	lab_to_client(&client, 0);
-	assert_new(0, 1, 1, 1);
+	lab_assert_new(0, 1, 1, 1);
 	assert_int_equal(lab_info(&client).bubbles, 1);
 	/* an answer that the engine did not see */
 	lab_fast(&client)->rx_ms = lab.now_ms;
@@ -263,7 +254,7 @@ static void test_fast_odd(void **state)
 	lab.nfast = 0;
 	lab_wait(5 * S);
 	lab_to_client(&client, 0);
-	assert_new(0, 1, 0, 0);
+	lab_assert_new(0, 1, 0, 0);
 	lab_from_client(&client, 0);
 	assert_non_null(lab_fast(&client));
 	lab_wait(310 * S);
@@ -344,7 +335,7 @@ static void test_own_peer(void **state)
 			       sizeof(pkt));
 	lab_packet(pkt, &end, &own, sizeof(pkt), 1);
 	teredo_relay_from_ipv6(lab.relay, lab.now_ms, pkt, sizeof(pkt));
-	assert_new(1, 1, 0, 0);
+	lab_assert_new(1, 1, 0, 0);
 	assert_int_equal(lab_sent(1)->dst.s_addr, source.s_addr);
 	assert_int_equal(lab_sent(1)->port, 50000);
 	assert_int_equal(lab_stats().peers, 1);
@@ -360,14 +351,14 @@ static void test_own_peer(void **state)
 	lab_packet(pkt, &own, &end, sizeof(pkt), 1);
 	teredo_relay_from_ipv4(lab.relay, lab.now_ms, source, 50001, 0, pkt,
 			       sizeof(pkt));
-	assert_new(0, 0, 0, 0);
+	lab_assert_new(0, 0, 0, 0);
 	/* nor after the self-test */
 	teredo_relay_own_peer(lab.relay, NULL);
 	teredo_relay_from_ipv4(lab.relay, lab.now_ms, source, 50000, 0, pkt,
 			       sizeof(pkt));
 	lab_packet(pkt, &end, &own, sizeof(pkt), 1);
 	teredo_relay_from_ipv6(lab.relay, lab.now_ms, pkt, sizeof(pkt));
-	assert_new(0, 0, 0, 0);
+	lab_assert_new(0, 0, 0, 0);
 }
 
 /* Another source or port is another relay to its clients and their NATs. */
