@@ -50,19 +50,4 @@ relay_nb_path_last(const struct relay_nb_path *path);
 /* Does the step name one entry, by all keys of its list? */
 bool relay_nb_step_is_entry(const struct relay_nb_step *step);
 
-/*
- * One line about something that a client did, out of printf's, free of octets
- * that would break it. Returns -error, to be returned.
- */
-int relay_nb_err(char *err, size_t err_len, int error, const char *fmt, ...)
-	PRINTFRR(4, 5);
-
-/*
- * libyang keeps its messages to itself in between: a client's mistake is no
- * matter for the log. relay_nb_quiet_end() returns the last message, or `other`
- * where there is none; good until libyang's next error.
- */
-void relay_nb_quiet_begin(void);
-const char *relay_nb_quiet_end(const char *other);
-
 #endif /* _RELAY_NB_PATH_H */

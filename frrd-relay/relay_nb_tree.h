@@ -26,9 +26,9 @@ enum relay_nb_data { RELAY_NB_ALL, RELAY_NB_CONFIG, RELAY_NB_STATE };
  * ancestors and the keys of lists, and nothing beside. NULL, "" and "/" name
  * everything.
  *
- * *tree is the caller's (lyd_free_all()), and NULL with 0 where there is nothing
- * at a right path. -ENOENT: the path's keys name an entry that is neither
- * configured nor in operation, whatever is asked for.
+ * *tree is the caller's (lyd_free_all()), and NULL with 0 where there is
+ * nothing at a right path. -ENOENT: the path's keys name an entry that is
+ * neither configured nor in operation, whatever is asked for.
  */
 int relay_nb_tree_get(const struct lyd_node *config, const char *xpath,
 		      enum relay_nb_data what, struct lyd_node **tree,
@@ -40,9 +40,9 @@ int relay_nb_tree_print(const struct lyd_node *tree, LYD_FORMAT format,
 			size_t err_len);
 
 /*
- * One edit: the data path of a configuration node, with all keys, and its value.
- * The value of a list entry or container is ignored. That of a leaf-list's entry
- * is in the predicate ([.='...']), or in value. NULL is "".
+ * One edit: the data path of a configuration node, with all keys, and its
+ * value. The value of a list entry or container is ignored. That of a
+ * leaf-list's entry is in the predicate ([.='...']), or in value. NULL is "".
  */
 struct relay_nb_edit {
 	const char *path, *value;
@@ -50,8 +50,8 @@ struct relay_nb_edit {
 
 /*
  * Does the updates (what is not there is created, with its ancestors), then the
- * deletions: all of it, or nothing. -ENOENT: nothing to delete. *config is never
- * NULL after it. Nothing is validated but paths and values: commit does.
+ * deletions: all of it, or nothing. -ENOENT: nothing to delete. *config is
+ * never NULL after it. Nothing is validated but paths and values: commit does.
  */
 int relay_nb_tree_edit(struct lyd_node **config,
 		       const struct relay_nb_edit *update, size_t nupdate,
@@ -59,8 +59,8 @@ int relay_nb_tree_edit(struct lyd_node **config,
 		       size_t err_len);
 
 /*
- * Merges a configuration in JSON or XML into *config, or replaces it: all of it,
- * or nothing. Unknown nodes, operational state and duplicates are errors.
+ * Merges a configuration in JSON or XML into *config, or replaces it: all of
+ * it, or nothing. Unknown nodes, operational state and duplicates are errors.
  * *config is never NULL after it. Validation is commit's.
  */
 int relay_nb_tree_load(struct lyd_node **config, bool replace,

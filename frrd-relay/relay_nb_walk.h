@@ -26,9 +26,8 @@ int relay_nb_walk(const char *xpath, struct lyd_node **tree, size_t max_nodes,
 
 /* The same on a path that has been read; an entry that is not there is not an
  * error here. */
-int relay_nb_walk_path(const struct relay_nb_path *path,
-		       struct lyd_node **tree, size_t max_nodes, char *err,
-		       size_t err_len);
+int relay_nb_walk_path(const struct relay_nb_path *path, struct lyd_node **tree,
+		       size_t max_nodes, char *err, size_t err_len);
 
 /* Is there an entry for each step of the path up to number `step`? */
 bool relay_nb_walk_exists(const struct relay_nb_path *path, size_t step);

@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Edits of data trees; the rest of relay_nb_tree.h is in relay_nb_tree.c. */
+#include <zebra.h>
+
+#include "relay_nb_data.h"
+#include "relay_nb_merge.h"
+#include "relay_nb_path.h"
+#include "relay_nb_tree.h"
+
+/* One edit, read: what it wants is right as far as paths and values go. */
+struct op {
+	struct relay_nb_path path;
+	const char *value; /* canonical, libyang's dictionary; NULL: none */
+};
+
+/* A tree is never NULL: libfrr takes none such. */
+static void fill(struct lyd_node **config)
+{
+	if (*config)
+		return;
+	relay_nb_quiet_begin();
+	lyd_new_implicit_all(config, ly_native_ctx, LYD_IMPLICIT_NO_STATE,
+			     NULL);
+	relay_nb_quiet_end(NULL, 0, "");
+}
+
+static int no_memory(char *err, size_t err_len)
+{
+	return relay_nb_err(err, err_len, ENOMEM, "out of memory");
+}
+
+/* ---------------------------------------------------------------- reading */
+
+static int check_keys(const struct op *op, char *err, size_t err_len)
+{
+	const struct relay_nb_path *path = &op->path;
+
+	for (size_t i = 0; i < path->nsteps; i++) {
+		const struct relay_nb_step *step = &path->step[i];
+		const struct lysc_node_leaf *skey;
+		size_t k = 0;
+
+		if (step->snode->nodetype != LYS_LIST)
+			continue;
+		LY_FOR_KEYS (step->snode, skey)
+			if (!step->key[k++])
+				return relay_nb_err(
+					err, err_len, EINVAL,
+					"%s: list %s needs its key [%s='...']",
+					path->text, step->snode->name,
+					skey->name);
+	}
+	return 0;
+}
+
+static int read_value(struct op *op, const struct relay_nb_step *last,
+		      const char *value, char *err, size_t err_len)
+{
+	char why[256];
+	LY_ERR ret;
+
+	relay_nb_quiet_begin();
+	ret = lyd_value_validate(ly_native_ctx, last->snode, value,
+				 strlen(value), NULL, NULL, &op->value);
+	relay_nb_quiet_end(why, sizeof(why), "bad value");
+	if (ret == LY_SUCCESS || ret == LY_EINCOMPLETE)
+		return 0;
+	return relay_nb_err(err, err_len, EINVAL, "%s: %s", op->path.text, why);
+}
+
+/* A key is as it is; an update may name it, as clients do to make an entry. */
+static int check_key(const struct op *op, const char *value, bool del,
+		     char *err, size_t err_len)
+{
+	const struct relay_nb_step *list = &op->path.step[op->path.nsteps - 2];
+	const struct lysc_node_leaf *skey;
+	size_t i = 0;
+
+	LY_FOR_KEYS (list->snode, skey) {
+		if (strcmp(skey->name, list[1].snode->name) == 0)
+			break;
+		i++;
+	}
+	if (!del && (!value[0] || strcmp(value, list->key[i]) == 0))
+		return 0;
+	return relay_nb_err(err, err_len, EINVAL,
+			    "%s: a key can't be %s, only its entry can",
+			    op->path.text, del ? "deleted" : "changed");
+}
+
+/* The value of a leaf-list's entry: by the path or beside it. */
+static int check_leaf_list(struct op *op, struct relay_nb_step *last,
+			   const char *value, char *err, size_t err_len)
+{
+	int ret = 0;
+
+	if (value[0] || !last->given)
+		ret = read_value(op, last, value, err, err_len);
+	if (ret < 0)
+		return ret;
+	if (last->given && op->value && strcmp(op->value, last->key[0]))
+		return relay_nb_err(err, err_len, EINVAL,
+				    "%s: value %s is another than the path's",
+				    op->path.text, value);
+	if (!last->given) {
+		last->key[0] = op->value;
+		last->given = 1;
+		op->value = NULL;
+	}
+	return 0;
+}
+
+static int check_op(struct op *op, const char *value, bool del, char *err,
+		    size_t err_len)
+{
+	struct relay_nb_step *last;
+	int ret;
+
+	if (!op->path.nsteps)
+		return relay_nb_err(err, err_len, EINVAL,
+				    "%s: a path of one node is needed",
+				    op->path.text);
+	last = &op->path.step[op->path.nsteps - 1];
+	if (last->snode->flags & LYS_CONFIG_R)
+		return relay_nb_err(
+			err, err_len, EINVAL,
+			"%s: operational state, which can't be edited",
+			op->path.text);
+	ret = check_keys(op, err, err_len);
+	if (ret < 0)
+		return ret;
+	if (last->snode->nodetype == LYS_LEAFLIST)
+		return check_leaf_list(op, last, value, err, err_len);
+	if (last->snode->nodetype != LYS_LEAF)
+		return 0;
+	if (lysc_is_key(last->snode))
+		return check_key(op, value, del, err, err_len);
+	return del ? 0 : read_value(op, last, value, err, err_len);
+}
+
+static void free_op(struct op *op)
+{
+	relay_nb_path_free(&op->path);
+	if (op->value)
+		lydict_remove(ly_native_ctx, op->value);
+}
+
+static int read_op(struct op *op, const struct relay_nb_edit *edit, bool del,
+		   char *err, size_t err_len)
+{
+	int ret;
+
+	op->value = NULL;
+	ret = relay_nb_path_read(&op->path, edit->path, err, err_len);
+	if (ret < 0)
+		return ret;
+	ret = check_op(op, edit->value ? edit->value : "", del, err, err_len);
+	if (ret < 0)
+		free_op(op);
+	return ret;
+}
+
+/* ------------------------------------------------------------------ doing */
+
+/* Creates what is not there; what has been on an error is away again. */
+static int do_update(struct lyd_node **config, const struct op *op)
+{
+	const struct relay_nb_path *path = &op->path;
+	struct lyd_node *parent = NULL, *node, *made = NULL;
+	LY_ERR ret = LY_SUCCESS;
+
+	for (size_t i = 0; i < path->nsteps; i++, parent = node) {
+		const struct relay_nb_step *step = &path->step[i];
+		bool leaf = step->snode->nodetype == LYS_LEAF;
+
+		node = relay_nb_first(parent ? lyd_child(parent) : *config,
+				      step);
+		if (node) {
+			/* of a leaf, by its name */
+			if (leaf && op->value)
+				ret = lyd_change_term(node, op->value);
+			if (ret && ret != LY_EEXIST && ret != LY_ENOT)
+				break;
+			ret = LY_SUCCESS;
+			continue;
+		}
+		relay_nb_make_room(parent, config, step->snode);
+		ret = relay_nb_new(parent, config, step->snode,
+				   leaf ? &op->value : step->key, &node);
+		if (ret)
+			break;
+		if (!made)
+			made = node;
+	}
+	if (ret && made)
+		relay_nb_remove(config, made);
+	return ret == LY_SUCCESS ? 0 : ret == LY_EMEM ? -ENOMEM : -EINVAL;
+}
+
+static int do_delete(struct lyd_node **config, const struct op *op)
+{
+	const struct lyd_node *siblings = *config;
+	struct lyd_node *node = NULL;
+
+	for (size_t i = 0; i < op->path.nsteps; i++) {
+		node = relay_nb_first(siblings, &op->path.step[i]);
+		if (!node)
+			return -ENOENT;
+		siblings = lyd_child(node);
+	}
+	relay_nb_remove(config, node);
+	return 0;
+}
+
+static int edit_one(struct lyd_node **config, const struct relay_nb_edit *edit,
+		    bool del, char *err, size_t err_len)
+{
+	struct op op;
+	int ret;
+
+	ret = read_op(&op, edit, del, err, err_len);
+	if (ret < 0)
+		return ret;
+	relay_nb_quiet_begin();
+	ret = del ? do_delete(config, &op) : do_update(config, &op);
+	relay_nb_quiet_end(NULL, 0, "");
+	if (ret < 0)
+		relay_nb_err(err, err_len, -ret, "Failed to %s %s%s",
+			     del ? "remove" : "update", op.path.text,
+			     ret == -ENOENT   ? ": it is not there"
+			     : ret == -ENOMEM ? ": out of memory"
+					      : "");
+	free_op(&op);
+	return ret;
+}
+
+int relay_nb_tree_edit(struct lyd_node **config,
+		       const struct relay_nb_edit *update, size_t nupdate,
+		       const struct relay_nb_edit *del, size_t ndel, char *err,
+		       size_t err_len)
+{
+	/* one alone is done or not */
+	bool copy = nupdate + ndel > 1;
+	struct lyd_node *work = *config;
+	int ret = 0;
+
+	if (copy && *config &&
+	    lyd_dup_siblings(*config, NULL, LYD_DUP_RECURSIVE, &work))
+		return no_memory(err, err_len);
+	for (size_t i = 0; i < nupdate && ret == 0; i++)
+		ret = edit_one(&work, &update[i], false, err, err_len);
+	for (size_t i = 0; i < ndel && ret == 0; i++)
+		ret = edit_one(&work, &del[i], true, err, err_len);
+	if (copy) {
+		lyd_free_all(ret < 0 ? work : *config);
+		if (ret < 0)
+			return ret;
+	}
+	*config = work;
+	fill(config);
+	return ret;
+}
+
+/* ---------------------------------------------------------------- loading */
+
+/* libyang's message, and where in the text or the tree it is. */
+static int bad_text(char *err, size_t err_len, const char *why,
+		    const char *where)
+{
+	return relay_nb_err(err, err_len, EINVAL, "%s%s%s%s", why,
+			    where[0] ? " (" : "", where, where[0] ? ")" : "");
+}
+
+/* A text may say something twice, which validation alone would find. */
+static const struct lyd_node *find_twice(const struct lyd_node *siblings)
+{
+	const struct lyd_node *node, *bad;
+	struct lyd_node *first;
+
+	LY_LIST_FOR (siblings, node) {
+		if (node->schema->nodetype & (LYS_LIST | LYS_LEAFLIST))
+			lyd_find_sibling_first(siblings, node, &first);
+		else
+			lyd_find_sibling_val(siblings, node->schema, NULL, 0,
+					     &first);
+		bad = first == node ? find_twice(lyd_child(node)) : node;
+		if (bad)
+			return bad;
+	}
+	return NULL;
+}
+
+static void drop_metadata(struct lyd_node *siblings)
+{
+	struct lyd_node *node;
+
+	LY_LIST_FOR (siblings, node) {
+		lyd_free_meta_siblings(node->meta);
+		drop_metadata(lyd_child(node));
+	}
+}
+
+static int parse(LYD_FORMAT format, const char *text, struct lyd_node **tree,
+		 char *err, size_t err_len)
+{
+	const struct lyd_node *twice;
+	char why[256], where[256] = "", path[XPATH_MAXLEN];
+	LY_ERR ret;
+
+	*tree = NULL;
+	relay_nb_quiet_begin();
+	ret = lyd_parse_data_mem(ly_native_ctx, text, format,
+				 LYD_PARSE_ONLY | LYD_PARSE_STRICT |
+					 LYD_PARSE_NO_STATE,
+				 0, tree);
+	if (ret && ly_errpath(ly_native_ctx))
+		strlcpy(where, ly_errpath(ly_native_ctx), sizeof(where));
+	relay_nb_quiet_end(why, sizeof(why), "the text can't be parsed");
+	if (ret == LY_EMEM)
+		return no_memory(err, err_len);
+	if (ret)
+		return bad_text(err, err_len, why, where);
+
+	twice = find_twice(*tree);
+	if (twice) {
+		lyd_path(twice, LYD_PATH_STD, path, sizeof(path));
+		lyd_free_all(*tree);
+		*tree = NULL;
+		return relay_nb_err(err, err_len, EINVAL, "%s is there twice",
+				    path);
+	}
+	/* "default" and the like are no part of a candidate */
+	drop_metadata(*tree);
+	return 0;
+}
+
+int relay_nb_tree_load(struct lyd_node **config, bool replace,
+		       LYD_FORMAT format, const char *text, char *err,
+		       size_t err_len)
+{
+	struct lyd_node *tree, *work = NULL;
+	int ret;
+
+	ret = parse(format, text, &tree, err, err_len);
+	if (ret < 0)
+		return ret;
+	if (replace) {
+		lyd_free_all(*config);
+		*config = tree;
+		fill(config);
+		return 0;
+	}
+	/* not lyd_merge_siblings(): 2.1 leaves containers marked as default in
+	 * which it has changed a leaf, and they would not be printed */
+	if (*config &&
+	    lyd_dup_siblings(*config, NULL, LYD_DUP_RECURSIVE, &work))
+		ret = -ENOMEM;
+	if (ret == 0)
+		ret = relay_nb_merge(NULL, tree, &work);
+	lyd_free_all(tree);
+	if (ret < 0) {
+		lyd_free_all(work);
+		return no_memory(err, err_len);
+	}
+	lyd_free_all(*config);
+	*config = work;
+	fill(config);
+	return 0;
+}
