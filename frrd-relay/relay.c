@@ -30,6 +30,8 @@
 #include "relay_zebra.h"
 
 DEFINE_MTYPE_STATIC(RELAYD, RELAY, "Relay");
+DEFINE_HOOK(relay_added, (const struct relay *relay), (relay));
+DEFINE_HOOK(relay_removed, (const struct relay *relay), (relay));
 DEFINE_HOOK(relay_status_change,
 	    (const struct relay *relay, enum relay_oper old), (relay, old));
 
@@ -332,6 +334,8 @@ static void tunnel_changed(struct tunnel *tun, void *arg)
 
 static void relay_free(struct relay *relay)
 {
+	if (relay->removed)
+		hook_call(relay_removed, relay);
 	EVENT_OFF(relay->t_drain);
 	EVENT_OFF(relay->t_delay);
 	EVENT_OFF(relay->t_confirm);
@@ -431,6 +435,7 @@ struct relay *relay_configure(const struct relay_config *cfg)
 		/* a namesake's interface is taken over by the next create */
 		removed_give_way(relay);
 		relay_tree_add(relay_tree, relay);
+		hook_call(relay_added, relay);
 	}
 
 	relay->configuring = true;

@@ -273,4 +273,9 @@ void relay_zebra_route_note(const struct prefix *p, bool installed,
 DECLARE_HOOK(relay_status_change,
 	     (const struct relay *relay, enum relay_oper old), (relay, old));
 
+/* There is one more; its first state is shutdown, and what it comes to follows. */
+DECLARE_HOOK(relay_added, (const struct relay *relay), (relay));
+/* `no relay`, and it has drained. */
+DECLARE_HOOK(relay_removed, (const struct relay *relay), (relay));
+
 #endif /* _RELAY_H */

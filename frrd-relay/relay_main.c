@@ -18,6 +18,7 @@
 #include "relay.h"
 #include "relay_cli.h"
 #include "relay_debug.h"
+#include "relay_grpc.h"
 #include "relay_memory.h"
 #include "relay_nb.h"
 #include "relay_restart.h"
@@ -110,6 +111,7 @@ static void relay_exit(void)
 {
 	enum relay_end end = RELAY_END_LEFTOVERS;
 
+	relay_grpc_stop();
 	/* ended before what a former run has left was swept */
 	if (t_sweep && !relay_stop_planned())
 		tunnel_sweep();
@@ -181,6 +183,7 @@ FRR_DAEMON_INFO(relayd, RELAY,
 
 static const struct option longopts[] = {
 	{"undo-after", required_argument, NULL, OPTION_UNDO_AFTER},
+	RELAY_GRPC_OPTIONS,
 	{},
 };
 
@@ -219,37 +222,61 @@ static void drop_unknown_caps(void)
 		cap_free(have);
 }
 
+/* One line that says what is wrong, and the end. */
+static void die(const char *err) __attribute__((noreturn));
+static void die(const char *err)
+{
+	fprintf(stderr, "relayd: %s\n", err);
+	exit(1);
+}
+
+static void options_read(int argc, char **argv)
+{
+	char err[256];
+	int opt;
+	bool ok;
+
+	while ((opt = frr_getopt(argc, argv, NULL)) != EOF) {
+		if (opt == 0)
+			continue;
+		if (opt == OPTION_UNDO_AFTER) {
+			if (seconds_parse(optarg, RELAY_UNDO_AFTER_MAX_S,
+					  &undo_after_s))
+				continue;
+			snprintf(err, sizeof(err),
+				 "--undo-after %s: a number of seconds from 0 to %u is wanted",
+				 optarg, RELAY_UNDO_AFTER_MAX_S);
+			die(err);
+		}
+		if (!relay_grpc_option(opt, optarg, &ok, err, sizeof(err)))
+			frr_help_exit(1);
+		if (!ok)
+			die(err);
+	}
+	if (!relay_grpc_options_ok(err, sizeof(err)))
+		die(err);
+}
+
 int main(int argc, char **argv)
 {
-	char err[160];
-	int opt, ret;
+	struct zprivs_ids_t ids;
+	char err[256];
+	int ret;
 
 	drop_unknown_caps();
 	frr_preinit(&relayd_di, argc, argv);
 	frr_opt_add("", longopts,
 		    "      --undo-after   Seconds after which what a dead relayd has left in the\n"
-		    "                     kernel is undone, if no other has come (default: 6)\n");
-	while ((opt = frr_getopt(argc, argv, NULL)) != EOF)
-		if (opt == OPTION_UNDO_AFTER) {
-			if (seconds_parse(optarg, RELAY_UNDO_AFTER_MAX_S,
-					  &undo_after_s))
-				continue;
-			fprintf(stderr,
-				"relayd: --undo-after %s: a number of seconds from 0 to %u is wanted\n",
-				optarg, RELAY_UNDO_AFTER_MAX_S);
-			exit(1);
-		} else if (opt != 0) {
-			frr_help_exit(1);
-		}
+		    "                     kernel is undone, if no other has come (default: 6)\n"
+		    RELAY_GRPC_OPTIONS_HELP);
+	options_read(argc, argv);
 
 	/* --vty_socket moves a daemon's own socket, and nothing else */
 	vty_dir = relayd_di.vty_sock_path ? relayd_di.vty_sock_path
 					  : frr_vtydir;
 	if (!relayd_di.dryrun &&
-	    relay_zebra_type_taken(vty_dir, err, sizeof(err))) {
-		fprintf(stderr, "relayd: %s\n", err);
-		exit(1);
-	}
+	    relay_zebra_type_taken(vty_dir, err, sizeof(err)))
+		die(err);
 
 	if (!relayd_di.dryrun)
 		tun_opener_start();
@@ -260,11 +287,14 @@ int main(int argc, char **argv)
 	if (!relayd_di.dryrun) {
 		ret = tunnel_init(relay_main_loop, &relay_privs, vty_dir);
 		if (ret < 0) {
-			fprintf(stderr, "relayd: can't start: %s: %s\n",
-				tunnel_init_failed(), safe_strerror(-ret));
-			exit(1);
+			snprintf(err, sizeof(err), "can't start: %s: %s",
+				 tunnel_init_failed(), safe_strerror(-ret));
+			die(err);
 		}
 		relay_restart_init(relay_main_loop);
+		zprivs_get_ids(&ids);
+		if (!relay_grpc_open(ids.gid_vty, err, sizeof(err)))
+			die(err);
 	}
 	track_init(relay_main_loop, &relay_privs);
 	relay_init(relay_main_loop);
@@ -279,6 +309,7 @@ int main(int argc, char **argv)
 	relay_vty_counters_init();
 	relay_vty_peers_init(relay_main_loop);
 	relay_vty_track_init();
+	relay_vty_grpc_init();
 	relay_nb_rpc_init();
 	cmd_init_config_callbacks(on_config_start, on_config_end);
 	hook_register(frr_config_post, on_config_read);
@@ -289,6 +320,7 @@ int main(int argc, char **argv)
 	if (ret < 0)
 		zlog_warn("nobody watches relayd, routes of a hung one and what a dead one has left stay: %s",
 			  safe_strerror(-ret));
+	relay_grpc_start(relay_main_loop);
 	frr_run(relay_main_loop);
 
 	return 0; /* not reached */

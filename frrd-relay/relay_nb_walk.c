@@ -71,9 +71,7 @@ static int add_node(struct walk *w, const struct place *up,
 {
 	LY_ERR ret;
 
-	relay_nb_quiet_begin();
 	ret = relay_nb_new(up->dnode, &w->top, snode, value, node);
-	relay_nb_quiet_end(NULL, 0, "");
 	if (ret == LY_EMEM)
 		return -ENOMEM;
 	if (ret) {
@@ -190,16 +188,11 @@ static bool is_present(const struct walk *w, const struct lysc_node *snode,
 		       const struct place *up)
 {
 	struct yang_data *data;
-	bool present;
 
-	if (snode->flags & LYS_CONFIG_W) {
-		relay_nb_quiet_begin();
-		present = running_config && running_config->dnode &&
-			  !lyd_find_path(running_config->dnode, w->xpath, 0,
-					 NULL);
-		relay_nb_quiet_end(NULL, 0, "");
-		return present;
-	}
+	if (snode->flags & LYS_CONFIG_W)
+		return running_config && running_config->dnode &&
+		       !lyd_find_path(running_config->dnode, w->xpath, 0,
+				      NULL);
 	data = get_elem(snode->priv, w->xpath, up->entry);
 	if (data)
 		yang_data_free(data);
@@ -398,9 +391,13 @@ static int walk_modules(struct walk *w)
 static int walk(struct walk *w)
 {
 	const struct place top = {};
+	int ret;
 
-	return w->nsteps ? walk_node(w, w->path->step[0].snode, &top)
-			 : walk_modules(w);
+	relay_nb_quiet_begin();
+	ret = w->nsteps ? walk_node(w, w->path->step[0].snode, &top)
+			: walk_modules(w);
+	relay_nb_quiet_end(NULL, 0, "");
+	return ret;
 }
 
 int relay_nb_walk_path(const struct relay_nb_path *path, struct lyd_node **tree,
