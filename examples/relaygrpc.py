@@ -48,8 +48,6 @@ def read_file(path):
         raise Fault(f"{path}: {err.strerror}") from None
 
 
-# ------------------------------------------------------------------ messages
-
 def load_services():
     """Reads the .proto files; returns {"/frr.Northbound/Get": (request, answer), ...}, classes of messages."""
     where = next((path for path in PROTO_DIRS if all((path / name).exists() for name in PROTOS)), None)
@@ -80,8 +78,6 @@ def load_services():
     return found
 
 
-# ------------------------------------------------------------------ one relayd
-
 class Router:
     """One relayd, over one connection."""
 
@@ -93,7 +89,10 @@ class Router:
         self.target = where
         # straight to the router; and a new connection is one, without the pauses of an old one
         options = [("grpc.enable_http_proxy", 0), ("grpc.use_local_subchannel_pool", 1),
-                   ("grpc.max_receive_message_length", MAX_ANSWER)]
+                   ("grpc.max_receive_message_length", MAX_ANSWER),
+                   # a router that is gone without a word is noticed, also by who only listens
+                   ("grpc.keepalive_time_ms", 20000), ("grpc.keepalive_timeout_ms", 10000),
+                   ("grpc.http2.max_pings_without_data", 0)]
         if cert:
             cert, key, ca = (read_file(path) for path in (cert, key, ca))
             self.channel = grpc.secure_channel(where, grpc.ssl_channel_credentials(ca, key, cert), options)
@@ -112,18 +111,18 @@ class Router:
         text = re.sub(r"^.*; last error: (UNKNOWN: )?(ip|unix)\S*: ", "", text)
         return Fault(f"{self.target}: {text}", err.code())
 
-    def stream(self, name, timeout=CALL_SECONDS, **fields):
+    def stream(self, method, timeout=CALL_SECONDS, **fields):
         """A call that has a stream of answers, or one, which is a stream to who only reads."""
-        request, answer = self.services[name]
-        call = self.channel.unary_stream(name, request.SerializeToString, answer.FromString)
+        request, answer = self.services[method]
+        call = self.channel.unary_stream(method, request.SerializeToString, answer.FromString)
         try:
             yield from call(request(**fields), timeout=timeout)
         except grpc.RpcError as err:
             raise self.fault(err) from None
 
-    def call(self, name, **fields):
+    def call(self, method, **fields):
         """A call of frr.Northbound with one answer."""
-        return list(self.stream(f"/frr.Northbound/{name}", **fields))[0]
+        return list(self.stream(f"/frr.Northbound/{method}", **fields))[0]
 
     def get(self, *paths, kind="ALL", defaults=False):
         """What is in the container relay at all the paths, as one tree."""
@@ -198,8 +197,6 @@ def merge(tree, other):
         else:
             tree[name] = value
 
-
-# ---------------------------------------------------------------- the scripts
 
 def target(text):
     """Where a relayd listens; for argparse."""

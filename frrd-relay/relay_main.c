@@ -104,6 +104,7 @@ static int on_config_read(struct frr_loop *loop)
 /* In the watcher. */
 static void relayd_gone(bool planned)
 {
+	relay_grpc_forget();
 	relay_undertaker_run(vty_dir, undo_after_s, planned);
 }
 

@@ -27,6 +27,7 @@ struct walk {
 	size_t entries;
 	bool complained;
 	char xpath[XPATH_MAXLEN]; /* of the node at hand */
+	size_t len;
 };
 
 /* Where it is: the data node and list entry above, and how deep on the path. */
@@ -235,18 +236,48 @@ static bool keys_fit(const struct relay_nb_step *step,
 	return true;
 }
 
-/* The entry of a list with keys as predicates of w->xpath. */
-static void append_keys(struct walk *w, const struct lysc_node *snode,
+/* Makes w->xpath longer; false where no callback would take it. */
+static bool append(struct walk *w, const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len >= sizeof(w->xpath) - w->len)
+		return false;
+	memcpy(w->xpath + w->len, text, len + 1);
+	w->len += len;
+	return true;
+}
+
+static void cut_back(struct walk *w, size_t len)
+{
+	w->len = len;
+	w->xpath[len] = '\0';
+}
+
+static bool append_name(struct walk *w, const struct lysc_node *snode,
+			const struct place *up)
+{
+	bool module = !up->snode || up->snode->module != snode->module;
+
+	return append(w, "/") &&
+	       (!module ||
+		(append(w, snode->module->name) && append(w, ":"))) &&
+	       append(w, snode->name);
+}
+
+/* The keys of a list's entry, as predicates. */
+static bool append_keys(struct walk *w, const struct lysc_node *snode,
 			const struct yang_list_keys *keys)
 {
 	const struct lysc_node_leaf *skey;
-	size_t i = 0, len;
+	size_t i = 0;
 
-	LY_FOR_KEYS (snode, skey) {
-		len = strlen(w->xpath);
-		snprintf(w->xpath + len, sizeof(w->xpath) - len, "[%s='%s']",
-			 skey->name, keys->key[i++]);
-	}
+	LY_FOR_KEYS (snode, skey)
+		if (!append(w, "[") || !append(w, skey->name) ||
+		    !append(w, "='") || !append(w, keys->key[i++]) ||
+		    !append(w, "']"))
+			return false;
+	return true;
 }
 
 static int add_entry(struct walk *w, const struct lysc_node *snode,
@@ -267,7 +298,7 @@ static int walk_entry(struct walk *w, const struct lysc_node *snode,
 {
 	struct place place = {
 		.snode = snode, .entry = entry, .depth = up->depth + 1};
-	size_t hits = w->hits, len = strlen(w->xpath);
+	size_t hits = w->hits, len = w->len;
 	int ret;
 
 	if (found(w, up))
@@ -277,15 +308,14 @@ static int walk_entry(struct walk *w, const struct lysc_node *snode,
 	ret = add_entry(w, snode, up, keys, &place.dnode);
 	if (ret < 0 || !place.dnode)
 		return ret;
-	append_keys(w, snode, keys);
 	if (!on_the_way(w, up))
 		w->hits++;
-	ret = walk_children(w, &place);
+	ret = append_keys(w, snode, keys) ? walk_children(w, &place) : 0;
 	if (w->hits == hits && ret == 0) {
 		w->nodes -= keys->num;
 		drop_node(w, place.dnode);
 	}
-	w->xpath[len] = '\0';
+	cut_back(w, len);
 	return ret;
 }
 
@@ -342,17 +372,12 @@ static int walk_list(struct walk *w, const struct lysc_node *snode,
 static int walk_node(struct walk *w, const struct lysc_node *snode,
 		     const struct place *up)
 {
-	size_t len = strlen(w->xpath), left = sizeof(w->xpath) - len;
-	int ret = 0, n;
+	size_t len = w->len;
+	int ret = 0;
 
 	if (!snode->priv)
 		return 0;
-	n = up->snode && up->snode->module == snode->module
-		    ? snprintf(w->xpath + len, left, "/%s", snode->name)
-		    : snprintf(w->xpath + len, left, "/%s:%s",
-			       snode->module->name, snode->name);
-	/* no callback takes a path that is longer */
-	if (n >= 0 && (size_t)n < left) {
+	if (append_name(w, snode, up)) {
 		if (snode->nodetype == LYS_CONTAINER)
 			ret = walk_container(w, snode, up);
 		else if (snode->nodetype == LYS_LIST)
@@ -362,7 +387,7 @@ static int walk_node(struct walk *w, const struct lysc_node *snode,
 		else if (snode->nodetype == LYS_LEAFLIST)
 			ret = walk_leaf_list(w, snode, up);
 	}
-	w->xpath[len] = '\0';
+	cut_back(w, len);
 	return ret;
 }
 

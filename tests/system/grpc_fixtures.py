@@ -3,27 +3,37 @@
 
 import pytest
 
+from conftest import fresh_logs
 from grpc_client import Client, settled
 from grpc_lab import LINES, PORT
 
 
 @pytest.fixture(scope="module")
 def lasting(box_keeper):
-    """A relayd for all tests of a file."""
+    """A router whose relayd is there for all tests of a file."""
     router = box_keeper.get().relay
-    router.start("relayd", "--grpc", f"unix:{router.dir}/grpc", "--grpc", PORT)
     yield router
-    router.assert_sound()
-    assert router.stop("relayd") == 0
+    if "relayd" in router.procs:
+        router.assert_sound()
+        assert router.stop("relayd") == 0
 
 
 @pytest.fixture
 def router(lasting):
     """relayd without configuration; what a test leaves in it of its clients is a fault."""
-    yield lasting
-    lasting.assert_sound()
-    settled(lasting)
-    lasting.clear()
+    if "relayd" not in lasting.procs:
+        fresh_logs(lasting)
+        lasting.start("relayd", "--grpc", f"unix:{lasting.dir}/grpc", "--grpc", PORT)
+    sound = False
+    try:
+        yield lasting
+        lasting.assert_sound()
+        settled(lasting)
+        lasting.clear()
+        sound = True
+    finally:
+        if not sound:  # the next test has another
+            lasting.kill("relayd")
 
 
 @pytest.fixture

@@ -44,3 +44,18 @@ def test_teredo(tmp_path):
     assert all(row["gbit_s"] > 0 for row in report["tcp"])
     assert {name for name, found in report["first"]["relays"].items() if found["ms"] > 0} == relays
     assert report["million"]["memory"]["map"] > 0 and report["million"]["full"]["median_us"] > 0
+
+
+def test_grpc(tmp_path):
+    """FRR's module is built and loaded; clients commit with both servers, and nothing of relayd's is lost."""
+    report = bench("grpc", tmp_path)
+    assert {(row["server"], row["clients"]) for row in report["commits"]} == {
+        (name, clients) for name in ("relayd", "frr") for clients in (1, 4)}
+    for row in report["commits"] + report["beside"] + report["size"]["rows"]:
+        assert row["commits"] > 0
+        assert row["server"] != "relayd" or not row["lost"] + row["torn"] and not row["errors"], row
+    vtysh = report["beside"][0]["vtysh"]
+    assert vtysh["edits"] > 0 and not vtysh["lost"] and not vtysh["refused"] and not vtysh["missing"], vtysh
+    assert all(row["gets_s"] > 0 and not row["errors"] for row in report["gets"] if row["server"] == "relayd")
+    assert all(not row["errors"] for row in report["memory"])
+    assert all(row["questions"] > 0 for row in report["latency"])
