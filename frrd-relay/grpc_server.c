@@ -21,7 +21,6 @@
 #include <grpc/support/alloc.h>
 #include <grpc/support/log.h>
 #include <grpc/support/time.h>
-#include <sys/capability.h>
 
 #include "frr_pthread.h"
 #include "log.h"
@@ -664,18 +663,6 @@ static void tick(void)
 	}
 }
 
-/* Nothing that a client can send needs a privilege. */
-static void drop_privileges(void)
-{
-	cap_t none = cap_init();
-
-	if (!none || cap_set_proc(none) < 0)
-		zlog_warn("gRPC: can't drop privileges: %s",
-			  safe_strerror(errno));
-	if (none)
-		cap_free(none);
-}
-
 /* gRPC's own threads have no log of FRR's; what clients do wrong is no news. */
 static void core_log(gpr_log_func_args *args)
 {
@@ -731,7 +718,7 @@ static void *server_run(void *arg)
 	zlog_tls_buffer_init();
 	frr_pthread_set_name(self);
 	/* before gRPC makes threads of its own */
-	drop_privileges();
+	relay_grpc_drop_privileges();
 	gpr_set_log_function(core_log);
 	gpr_set_log_verbosity(GPR_LOG_SEVERITY_ERROR);
 	grpc_init();

@@ -10,6 +10,7 @@
  */
 #include <zebra.h>
 
+#include <sys/capability.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
 
@@ -461,8 +462,21 @@ static void on_accept(struct frr_event *ev)
 
 /* ---------------------------------------------------------------- thread */
 
+void relay_grpc_drop_privileges(void)
+{
+	cap_t none = cap_init();
+
+	if (!none || cap_set_proc(none) < 0)
+		zlog_warn("gRPC: can't drop privileges: %s",
+			  safe_strerror(errno));
+	if (none)
+		cap_free(none);
+	zlog_tls_buffer_flush();
+}
+
 static void on_start(struct frr_event *ev)
 {
+	relay_grpc_drop_privileges();
 	for (size_t i = 0; i < nlisteners; i++)
 		event_add_read(thread->master, on_accept, &listeners[i],
 			       listeners[i].fd, &listeners[i].t_accept);

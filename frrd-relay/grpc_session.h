@@ -35,6 +35,9 @@ void relay_grpc_sessions_stop(void);
 /* In a child that outlives relayd: the sockets' files go. */
 void relay_grpc_sessions_unlink(void);
 
+/* Of the calling thread: nothing that a client can send needs one. */
+void relay_grpc_drop_privileges(void);
+
 struct relay_grpc_session_info {
 	uint64_t id;
 	char peer[128]; /* "127.0.0.1:4711", "CN=noc@192.0.2.1:4711", "unix:uid=0" */

@@ -251,87 +251,124 @@ int relay_nb_tree_edit(struct lyd_node **config,
 		ret = edit_one(&work, &update[i], false, err, err_len);
 	for (size_t i = 0; i < ndel && ret == 0; i++)
 		ret = edit_one(&work, &del[i], true, err, err_len);
-	if (copy) {
+	if (copy)
 		lyd_free_all(ret < 0 ? work : *config);
-		if (ret < 0)
-			return ret;
-	}
+	if (ret < 0 && copy)
+		return ret;
 	*config = work;
-	fill(config);
+	if (ret == 0)
+		fill(config);
 	return ret;
 }
 
 /* ---------------------------------------------------------------- loading */
 
-/* libyang's message, and where in the text or the tree it is. */
+/* libyang's message, behind where in the tree and the text it is: libyang says
+ * that as 'Data location "PATH", line number N.' */
 static int bad_text(char *err, size_t err_len, const char *why,
 		    const char *where)
 {
-	return relay_nb_err(err, err_len, EINVAL, "%s%s%s%s", why,
-			    where[0] ? " (" : "", where, where[0] ? ")" : "");
+	const char *from = strchr(where, '"'), *to = strrchr(where, '"'),
+		   *line = strstr(where, "ine number ");
+	int len = from ? to - from - 1 : 0;
+
+	line = line ? line + strlen("ine number ") : "";
+	return relay_nb_err(err, err_len, EINVAL, "%.*s%s%s%s%.*s%s", len,
+			    from ? from + 1 : "", len ? ": " : "", why,
+			    line[0] ? " (line " : "",
+			    (int)strspn(line, "0123456789"), line,
+			    line[0] ? ")" : "");
 }
 
-/* A text may say something twice, which validation alone would find. */
-static const struct lyd_node *find_twice(const struct lyd_node *siblings)
+/* What libyang takes and a candidate can't have: something twice, which only
+ * validation would find, and what says how to edit, which no one would heed. */
+static const struct lyd_node *find_bad(const struct lyd_node *siblings,
+				       const char **why)
 {
 	const struct lyd_node *node, *bad;
 	struct lyd_node *first;
 
 	LY_LIST_FOR (siblings, node) {
+		if (node->meta) {
+			*why = "has metadata, which is not taken";
+			return node;
+		}
 		if (node->schema->nodetype & (LYS_LIST | LYS_LEAFLIST))
 			lyd_find_sibling_first(siblings, node, &first);
 		else
 			lyd_find_sibling_val(siblings, node->schema, NULL, 0,
 					     &first);
-		bad = first == node ? find_twice(lyd_child(node)) : node;
+		if (first != node) {
+			*why = "is there twice";
+			return node;
+		}
+		bad = find_bad(lyd_child(node), why);
 		if (bad)
 			return bad;
 	}
 	return NULL;
 }
 
-static void drop_metadata(struct lyd_node *siblings)
+/* As lyd_parse_data_mem(), which does not see what follows JSON's object. */
+static LY_ERR parse_all(LYD_FORMAT format, const char *text,
+			struct lyd_node **tree, bool *more)
 {
-	struct lyd_node *node;
+	struct ly_in *in;
+	LY_ERR ret;
 
-	LY_LIST_FOR (siblings, node) {
-		lyd_free_meta_siblings(node->meta);
-		drop_metadata(lyd_child(node));
+	*more = false;
+	if (ly_in_new_memory(text, &in))
+		return LY_EMEM;
+	ret = lyd_parse_data(
+		ly_native_ctx, NULL, in, format,
+		LYD_PARSE_ONLY | LYD_PARSE_STRICT | LYD_PARSE_NO_STATE, 0,
+		tree);
+	if (!ret) {
+		text += ly_in_parsed(in);
+		*more = text[strspn(text, " \t\r\n")];
 	}
+	ly_in_free(in, 0);
+	return ret;
 }
 
 static int parse(LYD_FORMAT format, const char *text, struct lyd_node **tree,
 		 char *err, size_t err_len)
 {
-	const struct lyd_node *twice;
-	char why[256], where[256] = "", path[XPATH_MAXLEN];
+	char msg[256], where[XPATH_MAXLEN] = "";
+	const struct lyd_node *bad;
+	const char *why;
+	bool more;
 	LY_ERR ret;
 
 	*tree = NULL;
+	/* libyang takes it for an empty tree, and who forgot to send one would
+	 * lose the candidate */
+	if (format == LYD_JSON && !text[strspn(text, " \t\r\n")])
+		return relay_nb_err(err, err_len, EINVAL,
+				    "there is no JSON in the text");
 	relay_nb_quiet_begin();
-	ret = lyd_parse_data_mem(ly_native_ctx, text, format,
-				 LYD_PARSE_ONLY | LYD_PARSE_STRICT |
-					 LYD_PARSE_NO_STATE,
-				 0, tree);
+	ret = parse_all(format, text, tree, &more);
 	if (ret && ly_errpath(ly_native_ctx))
 		strlcpy(where, ly_errpath(ly_native_ctx), sizeof(where));
-	relay_nb_quiet_end(why, sizeof(why), "the text can't be parsed");
+	relay_nb_quiet_end(msg, sizeof(msg), "the text can't be parsed");
 	if (ret == LY_EMEM)
 		return no_memory(err, err_len);
 	if (ret)
-		return bad_text(err, err_len, why, where);
+		return bad_text(err, err_len, msg, where);
 
-	twice = find_twice(*tree);
-	if (twice) {
-		lyd_path(twice, LYD_PATH_STD, path, sizeof(path));
-		lyd_free_all(*tree);
-		*tree = NULL;
-		return relay_nb_err(err, err_len, EINVAL, "%s is there twice",
-				    path);
+	bad = find_bad(*tree, &why);
+	if (bad) {
+		lyd_path(bad, LYD_PATH_STD, where, sizeof(where));
+		relay_nb_err(err, err_len, EINVAL, "%s %s", where, why);
+	} else if (more) {
+		relay_nb_err(err, err_len, EINVAL,
+			     "there is more behind the data's end");
+	} else {
+		return 0;
 	}
-	/* "default" and the like are no part of a candidate */
-	drop_metadata(*tree);
-	return 0;
+	lyd_free_all(*tree);
+	*tree = NULL;
+	return -EINVAL;
 }
 
 int relay_nb_tree_load(struct lyd_node **config, bool replace,
