@@ -319,10 +319,10 @@ static LY_ERR parse_all(LYD_FORMAT format, const char *text,
 	*more = false;
 	if (ly_in_new_memory(text, &in))
 		return LY_EMEM;
-	ret = lyd_parse_data(
-		ly_native_ctx, NULL, in, format,
-		LYD_PARSE_ONLY | LYD_PARSE_STRICT | LYD_PARSE_NO_STATE, 0,
-		tree);
+	ret = lyd_parse_data(ly_native_ctx, NULL, in, format,
+			     LYD_PARSE_ONLY | LYD_PARSE_STRICT |
+				     LYD_PARSE_NO_STATE,
+			     0, tree);
 	if (!ret) {
 		text += ly_in_parsed(in);
 		*more = text[strspn(text, " \t\r\n")];

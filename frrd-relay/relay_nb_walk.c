@@ -192,8 +192,7 @@ static bool is_present(const struct walk *w, const struct lysc_node *snode,
 
 	if (snode->flags & LYS_CONFIG_W)
 		return running_config && running_config->dnode &&
-		       !lyd_find_path(running_config->dnode, w->xpath, 0,
-				      NULL);
+		       !lyd_find_path(running_config->dnode, w->xpath, 0, NULL);
 	data = get_elem(snode->priv, w->xpath, up->entry);
 	if (data)
 		yang_data_free(data);
