@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <zebra.h>
 
-#include <locale.h>
-
 #include "printfrr.h"
 
 #include "grpc/frr-northbound.pb-c.h"
@@ -26,25 +24,46 @@ const struct relay_grpc_method *relay_grpc_method_find(const char *path,
 
 /* ---------------------------------------------------------------- strings */
 
-/* protobuf-c takes any octets for a string; readers of what we pass on do not. */
-static locale_t utf8_locale(void)
+/* Octets of the character there, 0 where there is none: RFC 3629 section 4. glibc's
+ * C.UTF-8 takes more than that. */
+static size_t character_len(const uint8_t *p)
 {
-	static _Atomic(locale_t) kept;
-	locale_t locale = atomic_load(&kept), other = (locale_t)0;
+	uint8_t low = 0x80, high = 0xbf;
+	size_t len;
 
-	if (locale)
-		return locale;
-	locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
-	if (locale && !atomic_compare_exchange_strong(&kept, &other, locale)) {
-		freelocale(locale);
-		locale = other;
-	}
-	return locale;
+	if (p[0] < 0x80)
+		return 1;
+	if (p[0] < 0xc2 || p[0] > 0xf4)
+		return 0;
+	len = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+	if (p[0] == 0xe0)
+		low = 0xa0;
+	else if (p[0] == 0xed)
+		high = 0x9f;
+	else if (p[0] == 0xf0)
+		low = 0x90;
+	else if (p[0] == 0xf4)
+		high = 0x8f;
+	if (p[1] < low || p[1] > high)
+		return 0;
+	for (size_t i = 2; i < len; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	return len;
 }
 
+/* protobuf-c takes any octets for a string; readers of what we pass on do not. */
 static bool is_utf8(const char *text)
 {
-	return mbstowcs(NULL, text, 0) != (size_t)-1;
+	const uint8_t *p = (const uint8_t *)text;
+	size_t len;
+
+	for (; *p; p += len) {
+		len = character_len(p);
+		if (!len)
+			return false;
+	}
+	return true;
 }
 
 static bool strings_are_utf8(const ProtobufCMessage *msg);
@@ -121,9 +140,6 @@ void relay_grpc_request_clear(struct relay_grpc_request *req)
 bool relay_grpc_request_decode(struct relay_grpc_request *req,
 			       const uint8_t *octets, size_t len)
 {
-	locale_t utf8 = utf8_locale(), former;
-	bool ok;
-
 	req->input = protobuf_c_message_unpack(req->method->input, NULL, len,
 					       octets);
 	if (!req->input) {
@@ -132,17 +148,12 @@ bool relay_grpc_request_decode(struct relay_grpc_request *req,
 				req->method->input->name);
 		return false;
 	}
-	if (!utf8) {
-		relay_grpc_fail(req, GRPC_STATUS_INTERNAL, "no locale C.UTF-8");
-		return false;
-	}
-	former = uselocale(utf8);
-	ok = strings_are_utf8(req->input);
-	uselocale(former);
-	if (!ok)
+	if (!strings_are_utf8(req->input)) {
 		relay_grpc_fail(req, GRPC_STATUS_INVALID_ARGUMENT,
 				"a string is not UTF-8");
-	return ok;
+		return false;
+	}
+	return true;
 }
 
 struct relay_grpc_message *relay_grpc_message_new(const ProtobufCMessage *pb)
@@ -190,6 +201,21 @@ static void cut_character(char *text)
 		text[len - 1 - n] = '\0';
 }
 
+/* It may quote what others have cut. */
+static void replace_odd(char *text)
+{
+	uint8_t *p = (uint8_t *)text;
+	size_t len;
+
+	for (; *p; p += len) {
+		len = character_len(p);
+		if (len)
+			continue;
+		*p = '?';
+		len = 1;
+	}
+}
+
 void relay_grpc_fail(struct relay_grpc_request *req, grpc_status_code status,
 		     const char *fmt, ...)
 {
@@ -203,6 +229,7 @@ void relay_grpc_fail(struct relay_grpc_request *req, grpc_status_code status,
 	va_end(ap);
 	req->text[strcspn(req->text, "\n")] = '\0';
 	cut_character(req->text);
+	replace_odd(req->text);
 }
 
 void relay_grpc_fail_errno(struct relay_grpc_request *req, int ret,
