@@ -176,7 +176,7 @@ def test_get_paths(client, some):
             (f"{ROOT}/frr-relay:instance[frr-relay:name='b']/frr-relay:maintenance", ("CONFIG", "ALL"),
              instances({"name": "b", "maintenance": True})),
             (ROOT + "/instance", ("CONFIG",), instances(RELAY_A, RELAY_B)),
-            (ROOT + "/instance/name", KINDS, instances({"name": "a"}, {"name": "b"})),
+            (ROOT + "/instance/name", ("CONFIG", "ALL"), instances({"name": "a"}, {"name": "b"})),
             (ROOT + "/instance/tunnel/mode", ("CONFIG", "ALL"), instances(
                 {"name": "a", "tunnel": {"mode": "6to4"}}, {"name": "b", "tunnel": {"mode": "teredo"}})),
             (ROOT + "/track-object", ("CONFIG",), {"track-object": [TRACK_1]}),

@@ -43,6 +43,7 @@ def test_no_such_candidate(client, router):
 
 def test_candidate_outlives_its_connection(router, client):
     """For a while: a script may make a connection a call."""
+    client.capabilities()
     with Client(f"unix:{router.dir}/grpc") as gone:
         number = gone.create()
         gone.close()
