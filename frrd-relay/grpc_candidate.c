@@ -51,6 +51,7 @@ struct candidate {
 	struct nb_transaction *transaction;
 	struct nb_context context;
 	uint64_t prepared_by;
+	uint32_t preparation; /* number of it */
 	time_t prepared;
 	char comment[RELAY_GRPC_COMMENT_MAX + 1];
 };
@@ -73,7 +74,7 @@ static struct candidates_head candidates[1] = {INIT_DLIST(candidates[0])};
 static struct by_number_head numbers[1];
 static struct base *running_base;
 static struct candidate *prepared;
-static uint32_t last_id;
+static uint32_t last_id, last_preparation;
 static unsigned int idle_max_s;
 
 /* ------------------------------------------------------------------ bases */
@@ -471,6 +472,7 @@ static int commit_prepare(struct candidate *c,
 	}
 	prepared = c;
 	c->prepared_by = req->session;
+	c->preparation = ++last_preparation;
 	c->prepared = monotime(NULL);
 	strlcpy(c->comment, comment, sizeof(c->comment));
 	return NB_OK;
@@ -534,7 +536,7 @@ void relay_grpc_commit(struct relay_grpc_request *req)
 	}
 	case FRR__COMMIT_REQUEST__PHASE__PREPARE:
 		ret = commit_prepare(c, req, comment, err, sizeof(err));
-		req->id = c->id;
+		req->id = c->preparation;
 		break;
 	case FRR__COMMIT_REQUEST__PHASE__ABORT:
 		candidate_abort(c);
@@ -562,12 +564,13 @@ void relay_grpc_commit(struct relay_grpc_request *req)
 	relay_grpc_answer(req, &answer.base);
 }
 
-/* Nobody knows that it is prepared. */
+/* Nobody knows that it is prepared; if it is not somebody else who has it so by
+ * now. */
 void relay_grpc_commit_undo(struct relay_grpc_request *req)
 {
 	const Frr__CommitRequest *input = (void *)req->input;
 
 	if (input->phase == FRR__COMMIT_REQUEST__PHASE__PREPARE && prepared &&
-	    prepared->id == req->id)
+	    prepared->preparation == req->id)
 		candidate_abort(prepared);
 }

@@ -202,6 +202,7 @@ void relay_grpc_get_transaction(struct relay_grpc_request *req)
 /* ------------------------------------------------------------------- lock */
 
 static uint64_t lock_session;
+static uint32_t lock_number;
 static char lock_owner[RELAY_GRPC_PEER_LEN + 8];
 
 static const void *lock_user(uint64_t session)
@@ -221,6 +222,7 @@ void relay_grpc_lock_config(struct relay_grpc_request *req)
 		return;
 	}
 	lock_session = req->session;
+	req->id = ++lock_number;
 	snprintf(lock_owner, sizeof(lock_owner), "gRPC %s", req->peer);
 	relay_grpc_answer(req, &answer.base);
 }
@@ -235,7 +237,9 @@ static bool unlock(uint64_t session)
 
 void relay_grpc_lock_config_undo(struct relay_grpc_request *req)
 {
-	unlock(req->session);
+	/* that one, and not one that was taken since */
+	if (req->id == lock_number)
+		unlock(req->session);
 }
 
 void relay_grpc_unlock_config(struct relay_grpc_request *req)

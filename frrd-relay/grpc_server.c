@@ -43,7 +43,6 @@ DEFINE_MTYPE_STATIC(RELAYD, GRPC_WORD, "gRPC word to the main thread");
  * at the client, but for 64 KiB */
 #define RECEIVING_MAX 32
 #define STREAMS_MAX 100 /* a session; RFC 9113 section 6.5.2 */
-#define IDLE_MS	    (300 * 1000)
 #define TICK_MS	    1000
 /* requests in a row for which the main thread does nothing else */
 #define RUN_MS	    5
@@ -311,6 +310,7 @@ static void call_free(struct call *call)
 		atomic_fetch_add(&nfailed, 1);
 	calls_del(calls, call);
 	atomic_fetch_sub(&ncalls, 1);
+	relay_grpc_session_done(call->req.session);
 	while ((msg = relay_grpc_messages_pop(&call->pushed)))
 		relay_grpc_message_free(msg);
 	relay_grpc_messages_fini(&call->pushed);
@@ -682,11 +682,7 @@ static void server_create(void)
 		{GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, RELAY_GRPC_MESSAGE_MAX},
 		{GRPC_ARG_MAX_CONCURRENT_STREAMS, STREAMS_MAX},
 		{GRPC_ARG_MAX_METADATA_SIZE, 16 * 1024},
-		{GRPC_ARG_MAX_CONNECTION_IDLE_MS, IDLE_MS},
-		/* a client whose machine is gone says nothing */
-		{GRPC_ARG_KEEPALIVE_TIME_MS, 30 * 1000},
-		{GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10 * 1000},
-		{GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1},
+		/* as FRR's own; those who ask more often are sent away */
 		{GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5000},
 		/* none: a message of 4 MiB that becomes 4 GiB */
 		{GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1},

@@ -16,6 +16,7 @@
 
 #include "frr_pthread.h"
 #include "log.h"
+#include "monotime.h"
 #include "network.h"
 #include "printfrr.h"
 #include "sockunion.h"
@@ -48,8 +49,12 @@ struct session {
 	uint64_t id;
 	int fd;	   /* accepted, and gRPC's when it is served; -1 with TLS before */
 	int watch; /* its duplicate, or -1 */
+	int line;  /* which to hang up, when it is served: the duplicate, or what
+		    * the pump has */
 	struct relay_grpc_pump *pump;
 	bool greeted, served;
+	unsigned int calls; /* that go on */
+	time_t used;
 	char peer[128];
 	struct frr_event *t_read, *t_greeting;
 };
@@ -281,6 +286,7 @@ static void session_serve(struct session *s, int fd)
 
 	EVENT_OFF(s->t_greeting);
 	s->fd = fd;
+	s->used = monotime(NULL);
 	s->greeted = true;
 	frr_with_mutex (&mtx) {
 		/* one that gRPC has closed, which is not known here yet */
@@ -303,7 +309,7 @@ static bool session_watch(struct session *s)
 	struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET,
 				    .data.ptr = s};
 
-	s->watch = fcntl(s->fd, F_DUPFD_CLOEXEC, 0);
+	s->watch = s->line = fcntl(s->fd, F_DUPFD_CLOEXEC, 0);
 	return s->watch >= 0 &&
 	       epoll_ctl(epoll_fd, EPOLL_CTL_ADD, s->watch, &event) == 0;
 }
@@ -389,12 +395,31 @@ static void peer_text(int fd, const union sockunion *su, char *buf, size_t len)
 	}
 }
 
+/* A client whose machine is gone says nothing. Not by pings of HTTP/2: a client's
+ * library that is asked nothing for a while does not answer them. */
+static void tcp_setup(int fd)
+{
+	static const struct {
+		int level, name, value;
+	} options[] = {
+		{IPPROTO_TCP, TCP_NODELAY, 1},
+		{SOL_SOCKET, SO_KEEPALIVE, 1},
+		{IPPROTO_TCP, TCP_KEEPIDLE, 30},
+		{IPPROTO_TCP, TCP_KEEPINTVL, 10},
+		{IPPROTO_TCP, TCP_KEEPCNT, 3},
+		{IPPROTO_TCP, TCP_USER_TIMEOUT, 60 * 1000},
+	};
+
+	for (size_t i = 0; i < array_size(options); i++)
+		setsockopt(fd, options[i].level, options[i].name,
+			   &options[i].value, sizeof(options[i].value));
+}
+
 static void session_new(const struct listener *l, int fd,
 			const union sockunion *su)
 {
 	struct session *s = XCALLOC(MTYPE_GRPC_SESSION, sizeof(*s));
 	bool inet = l->addr->sa.sa_family != AF_UNIX;
-	int one = 1;
 
 	s->fd = fd;
 	s->watch = -1;
@@ -405,7 +430,7 @@ static void session_new(const struct listener *l, int fd,
 		by_id_add(ids, s);
 	}
 	if (inet)
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+		tcp_setup(fd);
 	event_add_timer(thread->master, on_greeting_timeout, s, GREETING_S,
 			&s->t_greeting);
 	if (!inet || !tls) {
@@ -417,6 +442,7 @@ static void session_new(const struct listener *l, int fd,
 		session_free(s);
 		return;
 	}
+	s->line = fd;
 	s->fd = -1;
 }
 
@@ -539,6 +565,36 @@ void relay_grpc_sessions_stop(void)
 
 /* -------------------------------------------------------------- questions */
 
+/* The one that nobody has used for the longest, and for long enough. */
+static struct session *longest_idle(void)
+{
+	time_t latest = monotime(NULL) - RELAY_GRPC_IDLE_SESSION_S;
+	struct session *s, *found = NULL;
+
+	frr_each (sessions, sessions, s)
+		if (s->served && !s->calls && s->used <= latest) {
+			found = s;
+			latest = s->used;
+		}
+	return found;
+}
+
+/* Room for one more; what has to go for it is told by its end of the line. */
+static bool served_make_room(void)
+{
+	struct session *s;
+
+	if (nserved < RELAY_GRPC_SESSIONS)
+		return true;
+	s = longest_idle();
+	if (!s)
+		return false;
+	s->served = false;
+	nserved--;
+	shutdown(s->line, SHUT_RDWR);
+	return true;
+}
+
 bool relay_grpc_session_find(int fd, struct relay_grpc_session_info *out)
 {
 	struct session key = {.fd = fd}, *s;
@@ -547,16 +603,30 @@ bool relay_grpc_session_find(int fd, struct relay_grpc_session_info *out)
 		s = by_fd_find(fds, &key);
 		if (s) {
 			/* there may be room by now */
-			if (!s->served && nserved < RELAY_GRPC_SESSIONS) {
+			if (!s->served && served_make_room()) {
 				s->served = true;
 				nserved++;
 			}
+			s->calls++;
 			out->id = s->id;
 			out->served = s->served;
 			strlcpy(out->peer, s->peer, sizeof(out->peer));
 		}
 	}
 	return s != NULL;
+}
+
+void relay_grpc_session_done(uint64_t id)
+{
+	struct session key = {.id = id}, *s;
+
+	frr_with_mutex (&mtx) {
+		s = by_id_find(ids, &key);
+		if (s) {
+			s->calls--;
+			s->used = monotime(NULL);
+		}
+	}
 }
 
 bool relay_grpc_session_alive(uint64_t id)

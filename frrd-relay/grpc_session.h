@@ -11,10 +11,14 @@
 #include "grpc_options.h"
 #include "lib/json.h"
 
-/* Sessions that are served. Of RELAY_GRPC_OVERFLOW more, calls are answered with
- * an error; beyond that connections are closed. */
+/*
+ * Sessions that are served. For one more, that makes room which was idle for the
+ * longest, if for RELAY_GRPC_IDLE_SESSION_S at least. Of RELAY_GRPC_OVERFLOW more,
+ * calls are answered with an error; beyond that connections are closed.
+ */
 #define RELAY_GRPC_SESSIONS 64
 #define RELAY_GRPC_OVERFLOW 16
+#define RELAY_GRPC_IDLE_SESSION_S 60
 
 struct relay_grpc_session_ops {
 	/* Both on the sessions' thread. A connection in plain text, the callee's
@@ -43,8 +47,10 @@ struct relay_grpc_session_info {
 	char peer[128]; /* "127.0.0.1:4711", "CN=noc@192.0.2.1:4711", "unix:uid=0" */
 	bool served;	/* false: one too many */
 };
-/* From any thread: the session with that descriptor, as gRPC has it. */
+/* From any thread: a call begins, of the session with that descriptor, as gRPC has
+ * it; and it is over. */
 bool relay_grpc_session_find(int fd, struct relay_grpc_session_info *out);
+void relay_grpc_session_done(uint64_t id);
 bool relay_grpc_session_alive(uint64_t id);
 
 struct relay_grpc_session_counts {
