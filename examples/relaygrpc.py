@@ -17,6 +17,8 @@ import subprocess
 import sys
 import tempfile
 
+# the core of gRPC would say on stderr what we say in one line
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 try:
     import grpc
     from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
