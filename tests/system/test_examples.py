@@ -302,7 +302,7 @@ def test_bulk_refused(box, target, tmp_path):
     box.relay.configure("track 1 interface eth0 line-protocol")
     for text, why in (("instance: {name: r, track: 9}", "object 9"), ("instance: {name: r, tunnel: {ttl: 256}}", "256"),
                       ("instance: {name: r, colour: red}", "colour"), ("instance: {name: r, enabled: maybe}", "maybe"),
-                      ("track-object: {id: 1, type: list, boolean: and}", "track 1")):
+                      ("track-object: {id: 1, type: list, boolean: and}", "condition")):
         file.write_text(text)
         for args in ((), ("--dry-run",)):
             line = refused("relay-bulk", "--target", target, *args, file)
