@@ -31,7 +31,7 @@
 #define LAB_BOOKS 20000
 
 struct lab_book {
-	char isbn[24], title[32];
+	char isbn[LIST_MAXKEYLEN], title[32];
 };
 
 /* one shelf's state */

@@ -109,6 +109,14 @@ static void test_update(void **state)
 		{SOME, BOX "/tag", "x", 0, SOME},
 		{IN_BOX("\"tag\":[\"x\"]"), BOX "/tag[.='a']", NULL, 0,
 		 IN_BOX("\"tag\":[\"x\",\"a\"]")},
+		/* quotes in keys */
+		{NULL, BOX "/pile[name=\"it's\"]/high", "3", 0,
+		 IN_BOX("\"pile\":[{\"name\":\"it's\",\"high\":3}]")},
+		{IN_BOX("\"pile\":[{\"name\":\"it's\"}]"),
+		 BOX "/pile[name=\"it's\"]/high", "3", 0,
+		 IN_BOX("\"pile\":[{\"name\":\"it's\",\"high\":3}]")},
+		{IN_BOX("\"tag\":[\"it's\"]"), BOX "/tag[.=\"it's\"]", "", 0,
+		 IN_BOX("\"tag\":[\"it's\"]")},
 		/* of two cases one stays */
 		{IN_BOX("\"road\":\"A1\""), BOX "/rail/sleeper", "7", 0,
 		 IN_BOX("\"rail\":{\"sleeper\":[7]}")},
@@ -457,12 +465,9 @@ static int stop(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_update),
-		TEST(test_delete),
-		TEST(test_edits),
-		TEST(test_edit_validates),
-		TEST(test_load),
-		TEST(test_load_what_is_wrong),
+		TEST(test_update), TEST(test_delete),
+		TEST(test_edits),  TEST(test_edit_validates),
+		TEST(test_load),   TEST(test_load_what_is_wrong),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);

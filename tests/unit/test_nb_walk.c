@@ -228,18 +228,19 @@ static void test_kinds(void **state)
 /* A container of the configuration that is not there has no state. */
 static void test_presence_of_config(void **state)
 {
-	const char *json = IN_BOX("\"gate\":{\"state\":{\"open\":\"true\"}}");
+	const char *json = IN_BOX("\"gate\":{\"state\":{\"open\":true}}");
 	struct nb_config *was = running_config;
 	struct nb_config with = {
 		.dnode = lab_tree(
-			"{\"relay-lab:box\":{\"gate\":{\"width\":3}}}")};
+			"{\"relay-lab:box\":{\"note\":{},\"gate\":{\"width\":3}}}")};
 
-	json = IN_BOX("\"gate\":{\"state\":{\"open\":true}}");
 	lab.open = true;
 	expect(BOX "/gate/state/open", "");
 	running_config = &with;
 	expect(BOX "/gate", json);
 	expect(BOX "/gate/state/open", json);
+	/* nor has one that has no state at all */
+	expect(BOX "/note", "");
 	running_config = NULL;
 	expect(BOX "/gate", "");
 	running_config = was;
@@ -367,8 +368,9 @@ static void test_no_entry(void **state)
 			 paths[i]);
 		expect_error(paths[i], ENOENT, expected);
 	}
-	/* no key of the list is too long for libfrr to cut */
+	/* longer than libfrr has room for is not what is left of it */
 	memset(isbn, '7', LIST_MAXKEYLEN);
+	strlcpy(books[0].isbn, isbn, sizeof(books[0].isbn));
 	snprintf(path, sizeof(path), SHELF "/state/book[isbn='%s']", isbn);
 	snprintf(expected, sizeof(expected), "Data path not found: %s", path);
 	expect_error(path, ENOENT, expected);
@@ -407,6 +409,20 @@ static void test_too_much(void **state)
 			lyd_free_all(tree);
 		}
 	}
+}
+
+/* An entry on the way that has none of it counts while it is looked into: box,
+ * the first shelf with two books, and another shelf with its keys and state. */
+static void test_too_much_on_the_way(void **state)
+{
+	const char *path = BOX "/shelf/state/book/title";
+	struct lyd_node *tree;
+	char err[256];
+
+	assert_int_equal(relay_nb_walk(path, &tree, 14, err, sizeof(err)),
+			 -EMSGSIZE);
+	assert_int_equal(relay_nb_walk(path, &tree, 15, err, sizeof(err)), 0);
+	lyd_free_all(tree);
 }
 
 /* What a leaf can't hold is left out, and nothing else is. */
@@ -563,6 +579,7 @@ int main(void)
 		cmocka_unit_test_setup(test_no_entry, setup),
 		cmocka_unit_test_setup(test_no_search, setup),
 		cmocka_unit_test_setup(test_too_much, setup),
+		cmocka_unit_test_setup(test_too_much_on_the_way, setup),
 		cmocka_unit_test_setup(test_value_that_does_not_fit, setup),
 		cmocka_unit_test_setup(test_relays, setup),
 		cmocka_unit_test_setup(test_speed, setup),
