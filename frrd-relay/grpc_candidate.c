@@ -10,6 +10,7 @@
 #include <zebra.h>
 
 #include "jhash.h"
+#include "libfrr.h"
 #include "log.h"
 #include "monotime.h"
 #include "northbound.h"
@@ -87,10 +88,23 @@ static void base_put(struct base *base)
 	XFREE(MTYPE_GRPC_BASE, base);
 }
 
+/* With --tcli there are candidates of vtysh's own, which bring their version with
+ * them when they are committed by force: it may be one that there was. */
+static bool is_running(const struct base *base)
+{
+	if (base->version != running_config->version)
+		return false;
+	return frr_get_cli_mode() != FRR_CLI_TRANSACTIONAL ||
+	       lyd_compare_siblings(base->tree, running_config->dnode,
+				    LYD_COMPARE_FULL_RECURSION |
+					    LYD_COMPARE_DEFAULTS) ==
+		       LY_SUCCESS;
+}
+
 /* Of the configuration that runs now. */
 static struct base *base_get(void)
 {
-	if (running_base && running_base->version == running_config->version) {
+	if (running_base && is_running(running_base)) {
 		running_base->users++;
 		return running_base;
 	}
@@ -114,20 +128,24 @@ static void base_set(struct candidate *c, struct base *base)
 /* What others have committed since comes in. 0 or -errno. */
 static int rebase(struct candidate *c)
 {
+	struct base *now = base_get();
 	struct lyd_node *tree;
 	int ret;
 
-	if (c->base->version == running_config->version)
+	if (c->base == now) {
+		base_put(now);
 		return 0;
+	}
 	tree = yang_dnode_dup(running_config->dnode);
 	ret = relay_nb_merge(c->base->tree, c->config->dnode, &tree);
 	if (ret < 0) {
 		yang_dnode_free(tree);
+		base_put(now);
 		return ret;
 	}
 	yang_dnode_free(c->config->dnode);
 	c->config->dnode = tree;
-	base_set(c, base_get());
+	base_set(c, now);
 	return 0;
 }
 
@@ -564,8 +582,8 @@ void relay_grpc_commit(struct relay_grpc_request *req)
 	relay_grpc_answer(req, &answer.base);
 }
 
-/* Nobody knows that it is prepared; if it is not somebody else who has it so by
- * now. */
+/* Nobody knows that it is prepared. What has been prepared anew since is another
+ * matter. */
 void relay_grpc_commit_undo(struct relay_grpc_request *req)
 {
 	const Frr__CommitRequest *input = (void *)req->input;
