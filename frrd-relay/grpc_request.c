@@ -269,3 +269,29 @@ bool relay_grpc_format(struct relay_grpc_request *req, int encoding,
 		return false;
 	}
 }
+
+const char *relay_grpc_status_str(grpc_status_code status)
+{
+	switch (status) {
+	case GRPC_STATUS_OK:
+		return "OK";
+	case GRPC_STATUS_INVALID_ARGUMENT:
+		return "INVALID_ARGUMENT";
+	case GRPC_STATUS_NOT_FOUND:
+		return "NOT_FOUND";
+	case GRPC_STATUS_RESOURCE_EXHAUSTED:
+		return "RESOURCE_EXHAUSTED";
+	case GRPC_STATUS_FAILED_PRECONDITION:
+		return "FAILED_PRECONDITION";
+	case GRPC_STATUS_ABORTED:
+		return "ABORTED";
+	case GRPC_STATUS_UNIMPLEMENTED:
+		return "UNIMPLEMENTED";
+	case GRPC_STATUS_INTERNAL:
+		return "INTERNAL";
+	case GRPC_STATUS_UNAVAILABLE:
+		return "UNAVAILABLE";
+	default:
+		return "another status";
+	}
+}

@@ -105,6 +105,9 @@ void relay_grpc_fail(struct relay_grpc_request *req, grpc_status_code status,
 void relay_grpc_fail_errno(struct relay_grpc_request *req, int ret,
 			   const char *text);
 
+/* "NOT_FOUND", for logs. */
+const char *relay_grpc_status_str(grpc_status_code status);
+
 /* How a client wants trees, or gives them; false: no such encoding, failed. */
 bool relay_grpc_format(struct relay_grpc_request *req, int encoding,
 		       LYD_FORMAT *format);

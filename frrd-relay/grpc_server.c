@@ -459,10 +459,10 @@ static void call_back(struct op *op, bool ok)
 
 	call->ops--;
 	if (!call->undo) {
-		DEBUGD(&relay_dbg_northbound, "gRPC: %s from %s: status %d%s%s",
+		DEBUGD(&relay_dbg_northbound, "gRPC: %s from %s: %s%s%s",
 		       call->req.method->path, call->req.peer,
-		       call->req.status, call->req.text[0] ? ", " : "",
-		       call->req.text);
+		       relay_grpc_status_str(call->req.status),
+		       call->req.text[0] ? ", " : "", call->req.text);
 		call_send(call);
 	}
 	call_settle(call);
