@@ -8,13 +8,17 @@
 /* A character that does not fit is left out whole. */
 static void cut_utf8(char *text)
 {
-	size_t len = strlen(text);
+	size_t len = strlen(text), at = len, octets;
+	unsigned char lead;
 
-	while (len && ((unsigned char)text[len - 1] & 0xc0) == 0x80)
-		len--;
-	if (len && (unsigned char)text[len - 1] >= 0xc0)
-		len--;
-	text[len] = '\0';
+	while (at && ((unsigned char)text[at - 1] & 0xc0) == 0x80)
+		at--;
+	if (!at)
+		return;
+	lead = text[--at];
+	octets = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1;
+	if (len - at < octets)
+		text[at] = '\0';
 }
 
 int relay_nb_err(char *err, size_t err_len, int error, const char *fmt, ...)

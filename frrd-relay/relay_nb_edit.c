@@ -234,16 +234,35 @@ static int edit_one(struct lyd_node **config, const struct relay_nb_edit *edit,
 	return ret;
 }
 
+/* After it nothing but want of memory keeps the updates from being done. */
+static int check_updates(const struct relay_nb_edit *update, size_t n,
+			 char *err, size_t err_len)
+{
+	struct op op;
+	int ret = 0;
+
+	for (size_t i = 0; i < n && ret == 0; i++) {
+		ret = read_op(&op, &update[i], false, err, err_len);
+		if (ret == 0)
+			free_op(&op);
+	}
+	return ret;
+}
+
 int relay_nb_tree_edit(struct lyd_node **config,
 		       const struct relay_nb_edit *update, size_t nupdate,
 		       const struct relay_nb_edit *del, size_t ndel, char *err,
 		       size_t err_len)
 {
-	/* one alone is done or not */
-	bool copy = nupdate + ndel > 1;
+	/* whether there is something to delete shows when its turn comes; a
+	 * deletion alone is done or not */
+	bool copy = ndel > 0 && nupdate + ndel > 1;
 	struct lyd_node *work = *config;
-	int ret = 0;
+	int ret;
 
+	ret = check_updates(update, nupdate, err, err_len);
+	if (ret < 0)
+		return ret;
 	if (copy && *config &&
 	    lyd_dup_siblings(*config, NULL, LYD_DUP_RECURSIVE, &work))
 		return no_memory(err, err_len);

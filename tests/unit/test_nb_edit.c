@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include "relay_nb_data.h"
 #include "relay_nb_tree.h"
 
 #include "nb_lab.h"
@@ -258,6 +259,10 @@ static void test_edits(void **state)
 	assert_string_equal(err,
 			    BOX "/lid: Invalid enumeration value \"ajar\"");
 	assert_string_equal(lab_json(config, false), SOME);
+	assert_int_equal(relay_nb_tree_edit(&config, bad_update, 2, NULL, 0,
+					    err, sizeof(err)),
+			 -EINVAL);
+	assert_string_equal(lab_json(config, false), SOME);
 	assert_int_equal(relay_nb_tree_edit(&config, update, 4, del, 2, err,
 					    sizeof(err)),
 			 0);
@@ -448,6 +453,36 @@ static void test_load_what_is_wrong(void **state)
 			     EINVAL, cases[i].expected);
 }
 
+/* One line of UTF-8, cut where a character begins. */
+static void test_error_text(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t len;
+		const char *expected;
+	} cases[] = {
+		{"abc", 8, "abc"},
+		{"abc", 4, "abc"},
+		{"abc", 3, "ab"},
+		{"a\n\tb\x7f", 8, "a  b "},
+		{"\303\274", 3, "\303\274"},
+		{"\303\274", 2, ""},
+		{"a\342\202\254b", 5, "a\342\202\254"},
+		{"a\342\202\254b", 4, "a"},
+		{"a\342\202\254b", 3, "a"},
+		{"a\342\202\254b", 2, "a"},
+		{"", 1, ""},
+	};
+	char err[8];
+
+	for (size_t i = 0; i < array_size(cases); i++) {
+		assert_int_equal(relay_nb_err(err, cases[i].len, EINVAL, "%s",
+					      cases[i].text),
+				 -EINVAL);
+		assert_string_equal(err, cases[i].expected);
+	}
+}
+
 static int start(void **state)
 {
 	lab_start();
@@ -465,9 +500,10 @@ static int stop(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_update), TEST(test_delete),
-		TEST(test_edits),  TEST(test_edit_validates),
-		TEST(test_load),   TEST(test_load_what_is_wrong),
+		TEST(test_update),     TEST(test_delete),
+		TEST(test_edits),      TEST(test_edit_validates),
+		TEST(test_load),       TEST(test_load_what_is_wrong),
+		TEST(test_error_text),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);
