@@ -95,7 +95,7 @@ class Router:
                    # a router that is gone without a word is noticed, also by who only listens
                    ("grpc.keepalive_time_ms", 20000), ("grpc.keepalive_timeout_ms", 10000),
                    ("grpc.http2.max_pings_without_data", 0)]
-        if cert:
+        if cert and not where.startswith("unix:"):
             cert, key, ca = (read_file(path) for path in (cert, key, ca))
             self.channel = grpc.secure_channel(where, grpc.ssl_channel_credentials(ca, key, cert), options)
         else:
@@ -110,7 +110,7 @@ class Router:
     def fault(self, err):
         text = err.details() or err.code().name
         # of "failed to connect to all addresses; last error: UNKNOWN: unix:PATH: ..." the end says it
-        text = re.sub(r"^.*; last error: (UNKNOWN: )?(ip|unix)\S*: ", "", text)
+        text = re.sub(r"^.*; last error: ([A-Z]+: )?(ip|unix)\S*: ", "", text)
         return Fault(f"{self.target}: {text}", err.code())
 
     def stream(self, method, timeout=CALL_SECONDS, **fields):
