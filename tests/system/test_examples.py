@@ -10,13 +10,14 @@ import re
 import shutil
 import signal
 import subprocess
+import textwrap
 import threading
 import time
 
 import pytest
 
 import lab as lab_module
-from lab import REPO, Vty, delete_ns, stop_process, wait_for
+from lab import REPO, delete_ns, stop_process, wait_for
 from test_datapath import from_6to4, into_relay4
 from topology import ANYCAST, ANYCAST4, BASIC, H6, H64, H64_6, RELAY_ADDR
 from wire import icmp6_echo, ipv4
@@ -133,6 +134,16 @@ def test_usage_and_reach(name, tmp_path):
     assert "go together" in script(name, *args, "--cert", "c.pem", code=2)[1][-1]
     assert "HOST:PORT" in script(name, *args, "--target", "localhost", code=2)[1][-1]
     assert "No such file" in refused(name, *args, "--target", f"unix:{tmp_path}/nobody")
+
+
+def test_script_of_your_own(box, target):
+    """The start that examples/README.rst gives."""
+    box.relay.configure("relay tokyo6to4")
+    text = (EXAMPLES / "README.rst").read_text().split(".. code-block:: python\n")[1].split("\n``")[0]
+    text = textwrap.dedent(text).replace("unix:/run/frr/relayd-grpc.sock", target)
+    run = subprocess.run([PYTHON, "-B", "-c", text], cwd=EXAMPLES, text=True, capture_output=True, check=False)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "tokyo6to4 disabled shutdown\n", "")
+    assert " delay up 30" in box.relay.running()
 
 
 # ----------------------------------------------------------------------- drain
@@ -304,9 +315,9 @@ def test_bulk_refused(box, target, tmp_path):
                       ("instance: {name: r, colour: red}", "colour"), ("instance: {name: r, enabled: maybe}", "maybe"),
                       ("track-object: {id: 1, type: list, boolean: and}", "condition")):
         file.write_text(text)
-        for args in ((), ("--dry-run",)):
-            line = refused("relay-bulk", "--target", target, *args, file)
-            assert f"{target}: " in line and why in line, line
+        line = refused("relay-bulk", "--target", target, file)
+        assert f"{target}: " in line and why in line, line
+    assert line == refused("relay-bulk", "--target", target, "--dry-run", file)
     said = box.relay.configure("relay r", "track 9", check=False).strip()
     box.relay.configure("no relay r")
     file.write_text("instance: {name: r, track: 9}")
