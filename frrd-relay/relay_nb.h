@@ -75,6 +75,8 @@ struct yang_data *relay_nb_route_state(struct nb_cb_get_elem_args *args);
 struct yang_data *
 relay_nb_route_dampening_state(struct nb_cb_get_elem_args *args);
 struct yang_data *relay_nb_counter_state(struct nb_cb_get_elem_args *args);
+/* They were cleared: the next reading is a new one. */
+void relay_nb_counters_forget(void);
 const void *relay_nb_drop_get_next(struct nb_cb_get_next_args *args);
 int relay_nb_drop_get_keys(struct nb_cb_get_keys_args *args);
 const void *relay_nb_drop_lookup(struct nb_cb_lookup_entry_args *args);

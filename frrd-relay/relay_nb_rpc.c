@@ -31,6 +31,7 @@ static int rpc_clear(struct nb_cb_rpc_args *args, const char *rpc,
 
 int relay_nb_clear_counters(struct nb_cb_rpc_args *args)
 {
+	relay_nb_counters_forget();
 	return rpc_clear(args, "clear-counters", relay_counters_clear);
 }
 

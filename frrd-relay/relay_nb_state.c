@@ -10,6 +10,7 @@
 #include <zebra.h>
 
 #include "relay_nb.h"
+#include "relay_time.h"
 
 static const char *leaf_of(const char *xpath)
 {
@@ -411,12 +412,31 @@ struct yang_data *relay_nb_user_track_state(struct nb_cb_get_elem_args *args)
 
 /* --------------------------------------------------------------- counters */
 
-/* One reading serves the leaves and the drop list of one request. */
+/* One reading, which asks the kernel, serves the leaves and the drop list of a
+ * relay: they are asked for in a row. */
+#define COUNTERS_KEPT_US 5000
+
 static struct tunnel_counters counters;
+static const void *kept; /* the relay that they are of */
+
+void relay_nb_counters_forget(void)
+{
+	kept = NULL;
+}
 
 static bool read_counters(const void *entry)
 {
-	return relay_counters((struct relay *)entry, &counters) == 0;
+	static int64_t read_at;
+	int64_t now = relay_now_us();
+
+	if (entry == kept && now - read_at < COUNTERS_KEPT_US)
+		return true;
+	kept = NULL;
+	if (relay_counters((struct relay *)entry, &counters) != 0)
+		return false;
+	kept = entry;
+	read_at = now;
+	return true;
 }
 
 struct yang_data *relay_nb_counter_state(struct nb_cb_get_elem_args *args)

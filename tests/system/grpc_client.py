@@ -236,9 +236,9 @@ class Client:
         return self.events.Subscribe(ev.SubscribeRequest(name=names), timeout=timeout)
 
     def octets(self, method, octets, timeout=20):
-        """A call with whatever is said to be its message; the first answer."""
-        call = self.channel.unary_unary(method, request_serializer=bytes, response_deserializer=bytes)
-        return call(octets, timeout=timeout)
+        """A call with whatever is said to be its message; all answers."""
+        call = self.channel.unary_stream(method, request_serializer=bytes, response_deserializer=bytes)
+        return list(call(octets, timeout=timeout))
 
 
 class Listener(threading.Thread):

@@ -63,28 +63,38 @@ def worker(router, *args, ready=True):
         proc.stderr.close()
 
 
-class Pulse(threading.Thread):
-    """Asks relayd's vty all the time, and keeps how long the slowest answer took."""
+class Pulse:
+    """Asks relayd's vty all the time, and zebra's: what keeps both waiting is the machine."""
 
     def __init__(self, router):
-        super().__init__()
-        self.path = router.dir / "relayd.vty"
+        self.router = router
         self.stop = threading.Event()
-        self.slowest, self.count = 0, 0
+        self.slowest, self.count = {}, {}
+        self.threads = [threading.Thread(target=self.run, args=each)
+                        for each in (("relayd", "show relay json"), ("zebra", "show route-map"))]
 
     def __enter__(self):
-        self.start()
+        for thread in self.threads:
+            thread.start()
         return self
 
     def __exit__(self, *_):
         self.stop.set()
-        self.join()
+        for thread in self.threads:
+            thread.join()
 
-    def run(self):
-        with Vty(self.path) as vty:
+    def run(self, daemon, line):
+        slowest = count = 0
+        with Vty(self.router.dir / f"{daemon}.vty") as vty:
             while not self.stop.is_set():
                 began = time.monotonic()
-                vty.ask("show relay json")
-                self.slowest = max(self.slowest, time.monotonic() - began)
-                self.count += 1
+                vty.ask(line)
+                slowest = max(slowest, time.monotonic() - began)
+                count += 1
                 self.stop.wait(0.005)
+        self.slowest[daemon], self.count[daemon] = slowest, count
+
+    def fine(self, seconds):
+        """Was each answer there so soon?  After the end."""
+        print(f"slowest {self.slowest}, answers {self.count}")
+        return self.slowest["relayd"] < seconds + self.slowest["zebra"] and self.count["relayd"] > 10

@@ -175,7 +175,9 @@ class Raw:
         self.sock.close()
 
     def send(self, octets):
-        self.sock.sendall(octets)
+        """What can't be sent any more is seen by take()."""
+        with contextlib.suppress(ConnectionError):
+            self.sock.sendall(octets)
 
     def call(self, method, octets=None, end=True, more=()):
         """Begins a call; None: no message yet.  The number of its stream."""

@@ -163,7 +163,7 @@ def test_answers_are_bounded(client, router):
         answers = client.get(*[relay(f"r{n}") for n in range(200)], kind="CONFIG")
         assert len(answers) == 200 and sum(len(each.data.data) for each in answers) > 4 << 20
         fails("RESOURCE_EXHAUSTED", client.transaction, client.transactions()[0].id)
-    assert pulse.count > 10
+    assert pulse.fine(2)
     client.change(delete=[ROOT])
 
 
@@ -188,8 +188,7 @@ def test_sessions_are_bounded(router):
             assert raw.wait_status(raw.call(capabilities, b""), 5) == (0 if number < 64 else 8), number
         for _ in range(20):
             raw = connect()
-            with contextlib.suppress(OSError):
-                raw.call(capabilities, b"")
+            raw.call(capabilities, b"")
             raw.until(lambda: raw.closed, 5, "it is closed")  # noqa: B023
         with Client(f"unix:{router.dir}/grpc", timeout=5) as late:
             fails("UNAVAILABLE", late.capabilities)
@@ -235,7 +234,7 @@ def test_calls_are_bounded(router, client):
         with Pulse(router) as pulse:
             fails("RESOURCE_EXHAUSTED", client.capabilities, says="256")
             time.sleep(0.3)
-        assert pulse.slowest < ANSWER_S and pulse.count > 10
+        assert pulse.fine(ANSWER_S)
         # one is said to its end: it is answered, and there is room again
         raws[0].send(h2_frame(DATA, 1, 1, message(pb.GetRequest(path=["/"]).SerializeToString())))
         assert raws[0].wait_status(1, 5) == 0
@@ -302,7 +301,7 @@ def test_nonsense(router, client, where):
                     while sock.recv(65536):
                         pass
             assert router.procs["relayd"].poll() is None, name
-    assert pulse.slowest < (5 if EMULATED else 0.5), pulse.slowest
+    assert pulse.fine(5 * ANSWER_S)
     assert client.capabilities()
     client.close()
     settled(router)
@@ -313,7 +312,8 @@ def test_http1_is_closed_at_once(router):
     with dial_tcp(router.ns, "127.0.0.1", PORT)() as sock:
         sock.settimeout(2)
         sock.sendall(b"GET / HTTP/1.1\r\nHost: relay\r\n\r\n")
-        assert sock.recv(1000) == b""
+        with contextlib.suppress(ConnectionResetError):
+            assert sock.recv(1000) == b""
 
 
 def test_messages_that_make_no_sense(client, some):
@@ -358,27 +358,27 @@ def test_stopped_client(router, client):
     router.configure("relay up", *BASIC, "no shutdown")
     router.wait_relay("up", "up")
     number = client.create()
-    client.load(number, big(0, 60))
+    client.load(number, big(0, 4))
     client.commit(number)
+    client.get(ROOT)
     before = resident(router)
 
     def tested():
         return router.relay_json("up")["selfTests"]["4to6"]
 
     for target in (f"127.0.0.1:{PORT}", f"unix:{router.dir}/grpc"):
-        with worker(router, "hang", target, *[ROOT] * 128) as proc:
+        with worker(router, "hang", target, *[ROOT] * 256) as proc:
             proc.send_signal(signal.SIGSTOP)
             start = tested()
             with Pulse(router) as pulse:
-                for _ in range(25):
-                    # what it would have to hear of
-                    router.configure("relay up", "maintenance", "no maintenance")
-                    time.sleep(0.1)
-                client.change({relay("r1", "description"): target})
+                time.sleep(2.5)
             now = tested()
-            assert pulse.slowest < ANSWER_S and pulse.count > 100, (pulse.slowest, pulse.count)
+            assert pulse.fine(ANSWER_S)
             assert now["received"] >= start["received"] + 2 and now["lostInRow"] == 0, (start, now)
             assert router.relay_json("up")["operStatus"] == "up"
+            # what it would have to hear of, and what others commit
+            router.configure("relay up", "maintenance", "no maintenance")
+            client.change({relay("r1", "description"): target})
             # what waits for it is not made before it is wanted
             assert resident(router) < before + 32 * 1024
         wait_for(lambda: shown(router)["sessions"] == 1, 5, "it has gone")

@@ -50,8 +50,7 @@ def test_time_limits(box):
         stuck = stack.enter_context(Raw(local(), window=0))
         get = stuck.call(NORTHBOUND + "Get", pb.GetRequest(path=[ROOT]).SerializeToString())
         half = stack.enter_context(Raw(local()))
-        calls = [half.call(NORTHBOUND + "Get"), half.call(EVENTS + "Subscribe"),
-                 half.call(NORTHBOUND + "Commit", b"\x08\x01", end=False)]
+        calls = [half.call(NORTHBOUND + "Get"), half.call(EVENTS + "Subscribe"), half.call(NORTHBOUND + "Commit")]
         half.send(h2_frame(DATA, 0, calls[0], b"\0\0\0\0\x20abc"))
         # who only listens is not sent away
         listener = other.subscribe(timeout=None)
