@@ -278,37 +278,65 @@ static const struct lysc_node *schema_find(const char *path)
 	return snode;
 }
 
-/* The node of an input that the request names, with all of its path. */
-static const struct lysc_node *input_node(const char *rpc, const char *path,
-					  char *full, size_t len)
+/* The input of the RPC that the client means: by its name, or with the whole path
+ * before it. NULL: none. */
+static const struct lysc_node *input_find(const struct lysc_node *rpc,
+					  const char *xpath, const char *path)
 {
-	if (path[0] == '/')
-		strlcpy(full, path, len);
-	else
-		snprintf(full, len, "%s/input/%s", rpc, path);
-	if (strlen(path) + strlen(rpc) + sizeof("/input/") > len)
-		return NULL;
-	return schema_find(full);
+	const struct lysc_node *child;
+	size_t module = strlen(rpc->module->name);
+	const char *before[] = {xpath, "/input/"};
+
+	for (size_t i = 0; path[0] == '/' && i < array_size(before); i++) {
+		if (strncmp(path, before[i], strlen(before[i])))
+			return NULL;
+		path += strlen(before[i]);
+	}
+	if (!strncmp(path, rpc->module->name, module) && path[module] == ':')
+		path += module + 1;
+	LY_LIST_FOR (((const struct lysc_node_action *)rpc)->input.child, child)
+		if (CHECK_FLAG(child->nodetype, LYS_LEAF | LYS_LEAFLIST) &&
+		    !strcmp(child->name, path))
+			return child;
+	return NULL;
 }
 
-static bool input_valid(const char *rpc, const Frr__PathValue *value,
-			char *full, size_t full_len, char *err, size_t len)
+static bool value_valid(const struct lysc_node *snode, const char *value)
 {
-	const struct lysc_node *snode =
-		input_node(rpc, value->path, full, full_len);
+	uint32_t quiet = LY_LOSTORE;
+	LY_ERR ret;
 
-	if (!snode || !CHECK_FLAG(snode->nodetype, LYS_LEAF | LYS_LEAFLIST) ||
-	    strncmp(full, rpc, strlen(rpc)) || full[strlen(rpc)] != '/') {
-		snprintf(err, len, "%s has no input %s", rpc, value->path);
+	ly_temp_log_options(&quiet);
+	ret = lyd_value_validate(ly_native_ctx, snode, value, strlen(value),
+				 NULL, NULL, NULL);
+	ly_temp_log_options(NULL);
+	return ret == LY_SUCCESS;
+}
+
+/* One more input, under the name that the callbacks look for: what they don't
+ * find they take for not given, and an RPC may be about all relays then. */
+static bool input_add(struct list *in, const struct lysc_node *rpc,
+		      const char *xpath, const Frr__PathValue *value, char *err,
+		      size_t len)
+{
+	const struct lysc_node *snode = input_find(rpc, xpath, value->path);
+	char full[XPATH_MAXLEN + 64];
+
+	if (!snode) {
+		snprintf(err, len, "%s has no input %s", xpath, value->path);
 		return false;
 	}
-	if (lyd_value_validate(ly_native_ctx, snode, value->value,
-			       strlen(value->value), NULL, NULL,
-			       NULL) != LY_SUCCESS) {
+	if (!value_valid(snode, value->value)) {
 		snprintf(err, len, "%s is no value of %s", value->value,
 			 snode->name);
 		return false;
 	}
+	snprintf(full, sizeof(full), "%s/input/%s", xpath, snode->name);
+	if (snode->nodetype == LYS_LEAF && yang_data_list_find(in, "%s", full)) {
+		snprintf(err, len, "%s is there twice", snode->name);
+		return false;
+	}
+	listnode_add(in, yang_data_new(full, value->value));
 	return true;
 }
 
@@ -363,7 +391,7 @@ void relay_grpc_execute(struct relay_grpc_request *req)
 {
 	const Frr__ExecuteRequest *input = (void *)req->input;
 	const struct lysc_node *rpc = schema_find(input->path);
-	char err[BUFSIZ] = "", full[XPATH_MAXLEN];
+	char err[BUFSIZ] = "";
 	struct list *in, *out;
 	struct nb_node *node;
 	int ret;
@@ -377,16 +405,12 @@ void relay_grpc_execute(struct relay_grpc_request *req)
 	in = yang_data_list_new();
 	out = yang_data_list_new();
 	ret = NB_OK;
-	for (size_t i = 0; ret == NB_OK && i < input->n_input; i++) {
-		if (!input_valid(input->path, input->input[i], full,
-				 sizeof(full), err, sizeof(err)))
+	for (size_t i = 0; ret == NB_OK && i < input->n_input; i++)
+		if (!input_add(in, rpc, node->xpath, input->input[i], err,
+			       sizeof(err)))
 			ret = NB_ERR_VALIDATION;
-		else
-			listnode_add(in, yang_data_new(full,
-						       input->input[i]->value));
-	}
 	if (ret == NB_OK)
-		ret = nb_callback_rpc(node, input->path, in, out, err,
+		ret = nb_callback_rpc(node, node->xpath, in, out, err,
 				      sizeof(err));
 	if (ret == NB_OK)
 		rpc_answer(req, out);
