@@ -78,16 +78,17 @@ def test_time_limits(box):
             for stream in streams:
                 assert raw.wait_status(stream, at(34)) == 4, stream  # DEADLINE_EXCEEDED
         wait_for(lambda: shown(router)["prepared"] == 0, at(34), "the transaction is given up")
-        wait_for(lambda: shown(router)["lock"] is None, at(50), "the lock of who is gone")
-        client.change({relay("b", "description"): "new"})
         fails("FAILED_PRECONDITION", owner.commit, number, "APPLY")
-        # the candidate has not gone with it
-        owner.commit(number)
+        fails("UNAVAILABLE", owner.commit, number)
         assert shown(router)["calls"] == shown(router)["subscriptions"] == 1
         time.sleep(at(55))
         assert shown(router)["candidates"] == 2
         wait_for(lambda: shown(router)["candidates"] == 1, at(65), "the orphan goes")
         fails("NOT_FOUND", client.update, orphan)
+        wait_for(lambda: shown(router)["lock"] is None, at(75), "the lock of who is gone")
+        # the candidate has not gone with its transaction
+        owner.commit(number)
+        assert client.tree(relay("a"), kind="CONFIG")["instance"][0]["description"] == "prepared"
         router.configure("relay a", "maintenance", "no shutdown")
         assert wait_for(lambda: next(listener), 5, "it is still there").name
         listener.cancel()
