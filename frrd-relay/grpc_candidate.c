@@ -23,6 +23,7 @@
 #include "grpc_candidate.h"
 #include "grpc_transaction.h"
 #include "relay_memory.h"
+#include "relay_nb_data.h"
 #include "relay_nb_merge.h"
 #include "relay_nb_tree.h"
 
@@ -420,6 +421,7 @@ void relay_grpc_load_to_candidate(struct relay_grpc_request *req)
 static void fail_commit(struct relay_grpc_request *req, int ret,
 			const char *err)
 {
+	char line[RELAY_GRPC_TEXT_LEN];
 	grpc_status_code status;
 
 	switch (ret) {
@@ -439,7 +441,8 @@ static void fail_commit(struct relay_grpc_request *req, int ret,
 		status = GRPC_STATUS_INTERNAL;
 		break;
 	}
-	relay_grpc_fail(req, status, "%s", err[0] ? err : nb_err_name(ret));
+	relay_nb_refusal(err, line, sizeof(line));
+	relay_grpc_fail(req, status, "%s", line[0] ? line : nb_err_name(ret));
 }
 
 /* It runs: the log knows, and vtysh's candidate has it too. before: what ran. */

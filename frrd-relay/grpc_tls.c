@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <zebra.h>
 
-#include <openssl/err.h>
-#include <openssl/ssl.h>
+#include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
 #include <sys/stat.h>
 
 #include "log.h"
@@ -20,13 +20,21 @@ DEFINE_MTYPE_STATIC(RELAYD, GRPC_PUMP, "gRPC TLS session");
 /* what a client that is told to go has to take what is still under way */
 #define LINGER_S 10
 #define NAME_LEN 64
+#define PRIORITY "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
 enum { CERT, KEY, CA, FILES };
+
+/* What was read of the files, for as long as a session uses it. */
+struct credentials {
+	unsigned int users;
+	gnutls_certificate_credentials_t cred;
+};
 
 struct relay_grpc_tls {
 	const char *files[FILES];
 	struct timespec changed[FILES];
-	SSL_CTX *ctx;
+	struct credentials *now;
+	gnutls_priority_t priority;
 };
 
 struct flow {
@@ -38,7 +46,8 @@ struct relay_grpc_pump {
 	const struct relay_grpc_pump_ops *ops;
 	void *arg;
 	struct frr_loop *loop;
-	SSL *ssl;
+	struct credentials *credentials;
+	gnutls_session_t session;
 	int net, app; /* app: our end of the pair, -1 before the handshake */
 	bool net_eof, app_eof; /* nothing more comes from there */
 	bool net_shut, app_shut; /* and that was handed on */
@@ -49,72 +58,96 @@ struct relay_grpc_pump {
 
 /* ------------------------------------------------------------------ files */
 
-/* The end of OpenSSL's story is its cause. */
-static void tls_error(const char *file, char *err, size_t len)
+static bool file_readable(const char *file, char *err, size_t len)
 {
-	unsigned long code = ERR_peek_last_error();
-	const char *why = ERR_reason_error_string(code);
+	FILE *f = fopen(file, "re");
 
-	snprintf(err, len, "%s: %s", file,
-		 ERR_SYSTEM_ERROR(code) ? strerror(ERR_GET_REASON(code))
-		 : why		       ? why
-				       : "can't be used");
-	ERR_clear_error();
+	if (f) {
+		fclose(f);
+		return true;
+	}
+	snprintf(err, len, "%s: %s", file, safe_strerror(errno));
+	return false;
 }
 
-/* HTTP/2, and nothing else. */
-static int choose_h2(SSL *ssl, const unsigned char **out, unsigned char *outlen,
-		     const unsigned char *in, unsigned int inlen, void *arg)
+static bool has_certificate(const char *file, char *err, size_t len)
 {
-	static const unsigned char h2[] = {2, 'h', '2'};
+	gnutls_x509_crt_t *list = NULL;
+	gnutls_datum_t data = {};
+	unsigned int n = 0;
+	int ret;
 
-	return SSL_select_next_proto((unsigned char **)out, outlen, h2,
-				     sizeof(h2), in,
-				     inlen) == OPENSSL_NPN_NEGOTIATED
-		       ? SSL_TLSEXT_ERR_OK
-		       : SSL_TLSEXT_ERR_ALERT_FATAL;
+	ret = gnutls_load_file(file, &data);
+	if (ret == GNUTLS_E_SUCCESS)
+		ret = gnutls_x509_crt_list_import2(&list, &n, &data,
+						   GNUTLS_X509_FMT_PEM, 0);
+	for (unsigned int i = 0; i < n; i++)
+		gnutls_x509_crt_deinit(list[i]);
+	gnutls_free(list);
+	gnutls_free(data.data);
+	if (ret >= 0 && n > 0)
+		return true;
+	snprintf(err, len, "%s: no certificate in PEM", file);
+	return false;
 }
 
-static SSL_CTX *context_new(const char *const files[FILES], char *err,
-			    size_t len)
+static bool credentials_load(gnutls_certificate_credentials_t cred,
+			     const char *const files[FILES], char *err,
+			     size_t len)
 {
-	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
-	const char *file;
+	int ret;
 
-	if (!ctx) {
-		tls_error("TLS", err, len);
+	for (size_t i = 0; i < FILES; i++)
+		if (!file_readable(files[i], err, len))
+			return false;
+	if (!has_certificate(files[CERT], err, len) ||
+	    !has_certificate(files[CA], err, len))
+		return false;
+	ret = gnutls_certificate_set_x509_key_file2(cred, files[CERT],
+						    files[KEY],
+						    GNUTLS_X509_FMT_PEM, NULL, 0);
+	if (ret < 0) {
+		snprintf(err, len, "%s: %s", files[KEY],
+			 ret == GNUTLS_E_CERTIFICATE_KEY_MISMATCH
+				 ? "is not the key of the certificate"
+				 : gnutls_strerror(ret));
+		return false;
+	}
+	ret = gnutls_certificate_set_x509_trust_file(cred, files[CA],
+						     GNUTLS_X509_FMT_PEM);
+	if (ret > 0)
+		return true;
+	snprintf(err, len, "%s: %s", files[CA],
+		 ret < 0 ? gnutls_strerror(ret) : "no CA in it");
+	return false;
+}
+
+static struct credentials *credentials_new(const char *const files[FILES],
+					   char *err, size_t len)
+{
+	struct credentials *new;
+	gnutls_certificate_credentials_t cred;
+
+	if (gnutls_certificate_allocate_credentials(&cred) < 0) {
+		snprintf(err, len, "TLS: out of memory");
 		return NULL;
 	}
-	SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
-	/* no tickets: who may come is asked each time */
-	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET |
-					 SSL_OP_CIPHER_SERVER_PREFERENCE);
-	SSL_CTX_set_num_tickets(ctx, 0);
-	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE |
-				      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-				      SSL_MODE_RELEASE_BUFFERS);
-	SSL_CTX_set_verify(
-		ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
-	SSL_CTX_set_alpn_select_cb(ctx, choose_h2, NULL);
+	if (!credentials_load(cred, files, err, len)) {
+		gnutls_certificate_free_credentials(cred);
+		return NULL;
+	}
+	new = XCALLOC(MTYPE_GRPC_TLS, sizeof(*new));
+	new->users = 1;
+	new->cred = cred;
+	return new;
+}
 
-	file = files[CERT];
-	if (SSL_CTX_use_certificate_chain_file(ctx, file) != 1)
-		goto failed;
-	file = files[KEY];
-	if (SSL_CTX_use_PrivateKey_file(ctx, file, SSL_FILETYPE_PEM) != 1 ||
-	    SSL_CTX_check_private_key(ctx) != 1)
-		goto failed;
-	file = files[CA];
-	if (SSL_CTX_load_verify_file(ctx, file) != 1)
-		goto failed;
-	SSL_CTX_set_client_CA_list(ctx, SSL_load_client_CA_file(file));
-	ERR_clear_error();
-	return ctx;
-failed:
-	tls_error(file, err, len);
-	SSL_CTX_free(ctx);
-	return NULL;
+static void credentials_put(struct credentials *credentials)
+{
+	if (--credentials->users)
+		return;
+	gnutls_certificate_free_credentials(credentials->cred);
+	XFREE(MTYPE_GRPC_TLS, credentials);
 }
 
 static bool files_changed(struct relay_grpc_tls *tls)
@@ -135,15 +168,15 @@ static bool files_changed(struct relay_grpc_tls *tls)
 /* Certificates are renewed while relayd runs. */
 static void reload(struct relay_grpc_tls *tls)
 {
+	struct credentials *new;
 	char err[256];
-	SSL_CTX *ctx;
 
 	if (!files_changed(tls))
 		return;
-	ctx = context_new(tls->files, err, sizeof(err));
-	if (ctx) {
-		SSL_CTX_free(tls->ctx);
-		tls->ctx = ctx;
+	new = credentials_new(tls->files, err, sizeof(err));
+	if (new) {
+		credentials_put(tls->now);
+		tls->now = new;
 		zlog_notice("gRPC: TLS files were read anew");
 	} else {
 		zlog_warn("gRPC: TLS files have changed, and those before stay in use: %s",
@@ -157,14 +190,20 @@ struct relay_grpc_tls *relay_grpc_tls_new(const char *cert, const char *key,
 					  size_t len)
 {
 	const char *files[FILES] = {cert, key, client_ca};
+	struct credentials *now = credentials_new(files, err, len);
 	struct relay_grpc_tls *tls;
-	SSL_CTX *ctx = context_new(files, err, len);
 
-	if (!ctx)
+	if (!now)
 		return NULL;
 	tls = XCALLOC(MTYPE_GRPC_TLS, sizeof(*tls));
 	memcpy(tls->files, files, sizeof(files));
-	tls->ctx = ctx;
+	tls->now = now;
+	if (gnutls_priority_init(&tls->priority, PRIORITY, NULL) < 0) {
+		snprintf(err, len, "TLS: the library has none of %s", PRIORITY);
+		credentials_put(now);
+		XFREE(MTYPE_GRPC_TLS, tls);
+		return NULL;
+	}
 	files_changed(tls);
 	return tls;
 }
@@ -173,7 +212,8 @@ void relay_grpc_tls_free(struct relay_grpc_tls *tls)
 {
 	if (!tls)
 		return;
-	SSL_CTX_free(tls->ctx);
+	credentials_put(tls->now);
+	gnutls_priority_deinit(tls->priority);
 	XFREE(MTYPE_GRPC_TLS, tls);
 }
 
@@ -213,20 +253,50 @@ static void on_linger(struct frr_event *ev)
 }
 
 /* Printable ASCII of the certificate's common name. */
-static void peer_name(SSL *ssl, char *name, size_t len)
+static void peer_name(gnutls_session_t session, char *name, size_t size)
 {
-	X509 *cert = SSL_get1_peer_certificate(ssl);
-	int n = -1;
+	unsigned int n = 0;
+	const gnutls_datum_t *chain =
+		gnutls_certificate_get_peers(session, &n);
+	gnutls_x509_crt_t cert;
+	size_t len = size;
+	int ret = -1;
 
-	if (cert)
-		n = X509_NAME_get_text_by_NID(X509_get_subject_name(cert),
-					      NID_commonName, name, len);
-	X509_free(cert);
-	if (n < 0)
-		strlcpy(name, "?", len);
+	if (n && gnutls_x509_crt_init(&cert) == GNUTLS_E_SUCCESS) {
+		ret = gnutls_x509_crt_import(cert, &chain[0],
+					     GNUTLS_X509_FMT_DER);
+		if (ret >= 0)
+			ret = gnutls_x509_crt_get_dn_by_oid(
+				cert, GNUTLS_OID_X520_COMMON_NAME, 0, 0, name,
+				&len);
+		gnutls_x509_crt_deinit(cert);
+	}
+	if (ret < 0)
+		strlcpy(name, "?", size);
 	for (char *c = name; *c; c++)
 		if (*c < ' ' || *c > '~')
 			*c = '?';
+}
+
+static bool try_again(int ret)
+{
+	return ret == GNUTLS_E_AGAIN || ret == GNUTLS_E_INTERRUPTED;
+}
+
+static void log_handshake(gnutls_session_t session, int ret)
+{
+	gnutls_datum_t why = {};
+
+	if (!DEBUG_MODE_CHECK(&relay_dbg_northbound, DEBUG_MODE_ALL))
+		return;
+	if (ret == GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR)
+		gnutls_certificate_verification_status_print(
+			gnutls_session_get_verify_cert_status(session),
+			gnutls_certificate_type_get(session), &why, 0);
+	zlog_debug("gRPC: TLS handshake failed: %s %s", gnutls_strerror(ret),
+		   why.data ? (char *)why.data : "");
+	zlog_tls_buffer_flush();
+	gnutls_free(why.data);
 }
 
 /* false: it has failed, or is over */
@@ -235,28 +305,21 @@ static bool handshake(struct relay_grpc_pump *pump)
 	char name[NAME_LEN];
 	int pair[2], ret;
 
-	ERR_clear_error();
-	ret = SSL_accept(pump->ssl);
-	if (ret != 1) {
-		ret = SSL_get_error(pump->ssl, ret);
-		if (ret == SSL_ERROR_WANT_READ || ret == SSL_ERROR_WANT_WRITE)
+	do
+		ret = gnutls_handshake(pump->session);
+	while (ret < 0 && !try_again(ret) && !gnutls_error_is_fatal(ret));
+	if (ret < 0) {
+		if (try_again(ret))
 			return true;
-		if (DEBUG_MODE_CHECK(&relay_dbg_northbound, DEBUG_MODE_ALL)) {
-			const char *why =
-				ERR_reason_error_string(ERR_peek_last_error());
-
-			zlog_debug("gRPC: TLS handshake failed: %s",
-				   why ? why : "the client has gone");
-			zlog_tls_buffer_flush();
-		}
-		ERR_clear_error();
+		log_handshake(pump->session, ret);
+		gnutls_alert_send_appropriate(pump->session, ret);
 		return false;
 	}
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
 		       pair) < 0)
 		return false;
 	pump->app = pair[0];
-	peer_name(pump->ssl, name, sizeof(name));
+	peer_name(pump->session, name, sizeof(name));
 	pump->ops->ready(pump->arg, pair[1], name);
 	return true;
 }
@@ -265,24 +328,24 @@ static bool handshake(struct relay_grpc_pump *pump)
 
 static bool from_net(struct relay_grpc_pump *pump)
 {
-	int n;
+	ssize_t n;
 
 	if (pump->net_eof || flow_left(&pump->in))
 		return false;
-	ERR_clear_error();
-	n = SSL_read(pump->ssl, pump->in.octets, sizeof(pump->in.octets));
+	n = gnutls_record_recv(pump->session, pump->in.octets,
+			       sizeof(pump->in.octets));
 	if (n > 0) {
 		pump->in.to = n;
 		return true;
 	}
-	n = SSL_get_error(pump->ssl, n);
-	if (n == SSL_ERROR_WANT_READ || n == SSL_ERROR_WANT_WRITE)
+	/* HTTP/2 has no use for another handshake (RFC 9113 section 9.2.1) */
+	if (try_again(n) || (n < 0 && n != GNUTLS_E_REHANDSHAKE &&
+			     !gnutls_error_is_fatal(n)))
 		return false;
 	pump->net_eof = true;
 	/* without close_notify there is nobody to send to either */
-	if (n != SSL_ERROR_ZERO_RETURN)
+	if (n != 0)
 		pump->app_eof = pump->net_shut = true;
-	ERR_clear_error();
 	return true;
 }
 
@@ -326,32 +389,29 @@ static bool from_app(struct relay_grpc_pump *pump)
 
 static bool to_net(struct relay_grpc_pump *pump)
 {
-	int n;
+	ssize_t n;
 
 	if (pump->net_shut)
 		return false;
-	ERR_clear_error();
 	if (flow_left(&pump->out)) {
-		n = SSL_write(pump->ssl, pump->out.octets + pump->out.from,
-			      flow_left(&pump->out));
-		if (n > 0) {
+		n = gnutls_record_send(pump->session,
+				       pump->out.octets + pump->out.from,
+				       flow_left(&pump->out));
+		if (n >= 0) {
 			flow_used(&pump->out, n);
 			return true;
 		}
-		n = SSL_get_error(pump->ssl, n);
-		if (n == SSL_ERROR_WANT_READ || n == SSL_ERROR_WANT_WRITE)
+		if (!gnutls_error_is_fatal(n))
 			return false;
 		flow_used(&pump->out, flow_left(&pump->out));
 		pump->net_eof = pump->app_eof = pump->net_shut = true;
-		ERR_clear_error();
 		return true;
 	}
 	if (!pump->app_eof)
 		return false;
 	pump->net_shut = true;
-	SSL_shutdown(pump->ssl);
+	gnutls_bye(pump->session, GNUTLS_SHUT_WR);
 	shutdown(pump->net, SHUT_WR);
-	ERR_clear_error();
 	return true;
 }
 
@@ -370,12 +430,11 @@ static void set_event(bool wanted, struct relay_grpc_pump *pump, int fd,
 static void set_events(struct relay_grpc_pump *pump)
 {
 	bool shaking = pump->app < 0;
+	bool writing = gnutls_record_get_direction(pump->session) == 1;
 
-	set_event(shaking ? SSL_want_read(pump->ssl)
-			  : !pump->net_eof && !flow_left(&pump->in),
+	set_event(shaking ? !writing : !pump->net_eof && !flow_left(&pump->in),
 		  pump, pump->net, false, &pump->t_net_read);
-	set_event(SSL_want_write(pump->ssl) ||
-			  (!pump->net_shut && flow_left(&pump->out)),
+	set_event(shaking ? writing : !pump->net_shut && flow_left(&pump->out),
 		  pump, pump->net, true, &pump->t_net_write);
 	if (shaking)
 		return;
@@ -420,29 +479,55 @@ static void pump_run(struct relay_grpc_pump *pump)
 		event_add_event(pump->loop, on_event, pump, 0, &pump->t_again);
 }
 
+static gnutls_session_t session_new(const struct relay_grpc_tls *tls, int fd)
+{
+	static const gnutls_datum_t h2 = {(unsigned char *)"h2", 2};
+	/* no tickets: who may come is asked each time */
+	const unsigned int flags = GNUTLS_SERVER | GNUTLS_NONBLOCK |
+				   GNUTLS_NO_SIGNAL | GNUTLS_NO_TICKETS;
+	static gnutls_typed_vdata_st purpose = {
+		.type = GNUTLS_DT_KEY_PURPOSE_OID,
+		.data = (unsigned char *)GNUTLS_KP_TLS_WWW_CLIENT,
+	};
+	gnutls_session_t session;
+
+	if (gnutls_init(&session, flags) < 0)
+		return NULL;
+	if (gnutls_priority_set(session, tls->priority) < 0 ||
+	    gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE,
+				   tls->now->cred) < 0 ||
+	    gnutls_alpn_set_protocols(session, &h2, 1, GNUTLS_ALPN_MANDATORY) <
+		    0) {
+		gnutls_deinit(session);
+		return NULL;
+	}
+	gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUIRE);
+	gnutls_session_set_verify_cert2(session, &purpose, 1, 0);
+	gnutls_transport_set_int(session, fd);
+	return session;
+}
+
 struct relay_grpc_pump *relay_grpc_pump_new(struct relay_grpc_tls *tls,
 					    struct frr_loop *loop, int fd,
 					    const struct relay_grpc_pump_ops *ops,
 					    void *arg)
 {
 	struct relay_grpc_pump *pump;
-	SSL *ssl;
+	gnutls_session_t session;
 
 	reload(tls);
-	ssl = SSL_new(tls->ctx);
-	if (!ssl || SSL_set_fd(ssl, fd) != 1) {
-		SSL_free(ssl);
-		ERR_clear_error();
+	session = session_new(tls, fd);
+	if (!session)
 		return NULL;
-	}
 	pump = XCALLOC(MTYPE_GRPC_PUMP, sizeof(*pump));
 	pump->ops = ops;
 	pump->arg = arg;
 	pump->loop = loop;
-	pump->ssl = ssl;
+	pump->session = session;
+	pump->credentials = tls->now;
+	pump->credentials->users++;
 	pump->net = fd;
 	pump->app = -1;
-	SSL_set_accept_state(ssl);
 	event_add_read(loop, on_event, pump, fd, &pump->t_net_read);
 	return pump;
 }
@@ -457,7 +542,8 @@ void relay_grpc_pump_free(struct relay_grpc_pump *pump)
 
 	for (size_t i = 0; i < array_size(events); i++)
 		EVENT_OFF(*events[i]);
-	SSL_free(pump->ssl);
+	gnutls_deinit(pump->session);
+	credentials_put(pump->credentials);
 	close(pump->net);
 	if (pump->app >= 0)
 		close(pump->app);

@@ -5,7 +5,9 @@
  * the loop that it is given.
  *
  * Why not gRPC's own: its C core takes connections that are accepted elsewhere only
- * without TLS, and where it accepts them itself it has no bound on how many.
+ * without TLS, and where it accepts them itself it has no bound on how many. Why
+ * GnuTLS: libfrr exports SHA256_Init() and its like, with other types than
+ * libcrypto's, which finds those instead of its own.
  */
 #ifndef _RELAY_GRPC_TLS_H
 #define _RELAY_GRPC_TLS_H

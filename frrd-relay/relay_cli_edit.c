@@ -18,6 +18,7 @@
 #include "relay_cli.h"
 #include "relay_debug.h"
 #include "relay_nb.h"
+#include "relay_nb_data.h"
 #include "relay_nodes.h"
 #include "relay_validate.h"
 #include "relay_watchdog.h"
@@ -79,13 +80,13 @@ static void restore_object(struct nb_config *candidate, const char *object,
 	lyd_insert_child(root, before);
 }
 
-/* The first line says it; libyang adds more. */
 static void print_error(struct vty *vty, const char *errmsg)
 {
-	int len = strcspn(errmsg, "\n");
+	char line[512];
 
-	if (len)
-		vty_out(vty, "%% %.*s\n", len, errmsg);
+	relay_nb_refusal(errmsg, line, sizeof(line));
+	if (line[0])
+		vty_out(vty, "%% %s\n", line);
 	else
 		vty_out(vty, "%% Configuration failed\n");
 }

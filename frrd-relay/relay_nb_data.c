@@ -62,6 +62,37 @@ void relay_nb_quiet_end(char *msg, size_t len, const char *other)
 	ly_temp_log_options(NULL);
 }
 
+#define YANG_HEADER "YANG error(s):\n"
+#define YANG_PATH   "YANG path: "
+
+void relay_nb_refusal(const char *errmsg, char *line, size_t len)
+{
+	size_t n;
+
+	line[0] = '\0';
+	if (strncmp(errmsg, YANG_HEADER, strlen(YANG_HEADER))) {
+		n = strcspn(errmsg, "\n");
+		snprintf(line, len, "%.*s", (int)MIN(n, len), errmsg);
+		return;
+	}
+	errmsg += strlen(YANG_HEADER);
+	for (; *errmsg; errmsg += n + (errmsg[n] == '\n')) {
+		errmsg += strspn(errmsg, " ");
+		n = strcspn(errmsg, "\n");
+		if (!n)
+			continue;
+		if (!strncmp(errmsg, YANG_PATH, strlen(YANG_PATH))) {
+			errmsg += strlen(YANG_PATH);
+			n -= strlen(YANG_PATH);
+			snprintf(line + strlen(line), len - strlen(line),
+				 " (%.*s)", (int)MIN(n, len), errmsg);
+			continue;
+		}
+		snprintf(line + strlen(line), len - strlen(line), "%s%.*s",
+			 line[0] ? "; " : "", (int)MIN(n, len), errmsg);
+	}
+}
+
 /* A node of no parent is not among the others on top by itself. */
 static LY_ERR beside(struct lyd_node *parent, struct lyd_node **top,
 		     struct lyd_node *node)

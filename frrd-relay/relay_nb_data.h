@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What relay_nb_path.c, _walk.c, _tree.c, _edit.c and _merge.c share. */
+/* What relay_nb_path.c, _walk.c, _tree.c, _edit.c and _merge.c share, and those
+ * who call them. */
 #ifndef _RELAY_NB_DATA_H
 #define _RELAY_NB_DATA_H
 
@@ -23,6 +24,12 @@ int relay_nb_err(char *err, size_t err_len, int error, const char *fmt, ...)
  */
 void relay_nb_quiet_begin(void);
 void relay_nb_quiet_end(char *msg, size_t len, const char *other);
+
+/*
+ * One line out of what libfrr says of a configuration that it refuses. Of what
+ * YANG itself forbids that is several, and the first says nothing.
+ */
+void relay_nb_refusal(const char *errmsg, char *line, size_t len);
 
 /* A copy of node below parent, or beside the siblings *top where that is NULL;
  * of a list's entry with its keys. NULL: no memory. */

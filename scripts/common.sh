@@ -143,7 +143,7 @@ frr_version() {
 build_packages=(frr gcc make autoconf automake pkg-config perl python3
 	libc6-dev libcap-dev libjson-c-dev libnl-3-dev libnl-route-3-dev
 	libnl-nf-3-dev libnftables-dev libcmocka-dev clang bpftool libbpf-dev
-	linux-libc-dev libgrpc-dev libprotobuf-c-dev protobuf-c-compiler libssl-dev)
+	linux-libc-dev libgrpc-dev libprotobuf-c-dev protobuf-c-compiler libgnutls28-dev)
 
 # autotools_stale: must configure and the Makefile.in be made anew?
 autotools_stale() {
