@@ -24,7 +24,7 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 import grpc  # noqa: E402
 
-from lab import REPO, wait_for  # noqa: E402
+from lab import REPO  # noqa: E402
 
 GENERATED = "RELAY_TEST_GRPC_GENERATED"
 OURS = REPO / "grpc" / "frr-northbound.proto"
@@ -111,21 +111,6 @@ def fails(code, call, *args, says=None, **kwargs):
             assert re.search(says, text), f"{says!r} wanted: {text}"
         return text
     raise AssertionError(f"{code} wanted: {got}")
-
-
-def settled(router, timeout=5):
-    """Nothing of any client is left but candidates, which live for a while; what show grpc has."""
-    def none():
-        found = router.json("relayd", "show grpc json")
-        seen.update(found)
-        return not any(found[key] for key in ("sessions", "calls", "subscriptions", "prepared", "lock"))
-
-    seen = {}
-    try:
-        wait_for(none, timeout, "nothing is left of the clients")
-    except AssertionError as err:
-        raise AssertionError(f"{err}: {seen}") from None
-    return seen
 
 
 # --------------------------------------------------------------------- client

@@ -4,8 +4,8 @@
 import pytest
 
 from conftest import fresh_logs
-from grpc_client import Client, settled
-from grpc_lab import LINES, PORT
+from grpc_client import Client
+from grpc_lab import LINES, PORT, holds
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def router(lasting):
     try:
         yield lasting
         lasting.assert_sound()
-        settled(lasting)
+        holds(lasting)
         lasting.clear()
         sound = True
     finally:

@@ -16,7 +16,8 @@ import pytest
 
 import lab as lab_module
 from conftest import fresh_logs
-from grpc_client import EVENTS, Client, Listener, ev, fails, relay, settled
+from grpc_client import EVENTS, Client, Listener, ev, fails, relay
+from grpc_lab import holds, shown
 from grpc_pki import Pki
 from grpc_wire import PREFACE, Raw, Wire, dial_tcp, dial_unix, h2_settings
 from lab import EMULATED, Vty, the_line, wait_for
@@ -88,7 +89,7 @@ def test_addresses(box, path):
     for address in ("10.0.0.1", "2001:db8::1"):
         with pytest.raises(ConnectionRefusedError):
             dial_tcp(box.peer, address, PORT)()
-    settled(router)
+    holds(router)
 
 
 BAD = [
@@ -179,7 +180,7 @@ def test_tls(secure, pki, wire, path):
     with Client(f"unix:{path}") as client:
         assert client.capabilities()
     assert [each["tls"] for each in secure.json("relayd", "show grpc json")["listeners"]] == [True, True, False]
-    settled(secure)
+    holds(secure)
 
 
 def test_tls_refused(secure, pki, wire):
@@ -190,7 +191,8 @@ def test_tls_refused(secure, pki, wire):
     for dial in (wire.dial, dial_tcp(secure.ns, "127.0.0.1", PORT + 1)):
         with Wire(dial, secure.dir / "plain", many=True) as plain, Client(plain.target, timeout=10) as client:
             fails("UNAVAILABLE", client.capabilities)
-    assert settled(secure)["totals"]["calls"] == 0
+    holds(secure)
+    assert shown(secure)["totals"]["calls"] == 0
     with tls_client(wire, pki, "noc") as client:
         assert client.capabilities()
 
@@ -234,7 +236,7 @@ def test_tls_versions(secure, pki, wire):
         assert handshake(wire.dial, pki, "noc", protocols=("http/1.1",))[1] == b""
     except (ssl.SSLError, ConnectionError):
         pass
-    settled(secure)
+    holds(secure)
 
 
 def test_tls_carries_much(secure, pki, wire):

@@ -13,8 +13,8 @@ import time
 import grpc
 import pytest
 
-from grpc_client import EVENTS, NORTHBOUND, ROOT, Client, fails, pb, relay, settled
-from grpc_lab import PORT, Pulse, shown, worker
+from grpc_client import EVENTS, NORTHBOUND, ROOT, Client, fails, pb, relay
+from grpc_lab import PORT, Pulse, holds, shown, worker
 from grpc_wire import (CONTINUATION, DATA, END_HEADERS, HEADERS, PING, PREFACE, RST_STREAM, SETTINGS, WINDOW_UPDATE,
                        Raw, Wire, dial_tcp, dial_unix, h2_frame, h2_headers, h2_settings, message)
 from lab import EMULATED, wait_for
@@ -113,6 +113,7 @@ def test_connection_ends_in_the_middle(router, client, some, call, end):
 
 def test_clients_are_killed(router, client, some):
     """In the middle of whatever, many times; what they had is nobody's then, and their candidates give way."""
+    client.capabilities()
     before = descriptors(router)
     end = time.monotonic() + 4
     rng = random.Random(7)
@@ -124,8 +125,8 @@ def test_clients_are_killed(router, client, some):
         with worker(router, "wild", f"unix:{router.dir}/grpc", rng.randrange(1000)), \
                 worker(router, "wild", f"127.0.0.1:{PORT}", rng.randrange(1000)):
             time.sleep(rng.random() / 4)
-    settled(router)
-    wait_for(lambda: descriptors(router) <= before + 1, 5, "their descriptors")
+    holds(router, sessions=1)
+    wait_for(lambda: descriptors(router) <= before, 5, "their descriptors")
     left = shown(router)["candidates"]
     numbers = [client.create() for _ in range(256)]
     assert shown(router)["candidates"] == 256 and left <= 256
@@ -250,12 +251,12 @@ def garbage():
     rng = random.Random(1)
     start = PREFACE + h2_settings()
     get = h2_headers(NORTHBOUND + "Get")
+    yield "half a preface", PREFACE[:10]
     yield "HTTP/1", b"GET / HTTP/1.1\r\nHost: relay\r\n\r\n"
     yield "upgrade", (b"GET / HTTP/1.1\r\nHost: relay\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
                       b"HTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n")
     yield "TLS", bytes.fromhex("16030100c8010000c40303") + rng.randbytes(193)
     yield "nothing", b""
-    yield "half a preface", PREFACE[:10]
     yield "a preface that goes wrong", PREFACE[:-2] + b"XX" + rng.randbytes(100)
     yield "preface alone", PREFACE
     for n in range(20):
@@ -290,6 +291,7 @@ def garbage():
 def test_nonsense(router, client, where):
     """Whatever comes, it costs its own connection at most."""
     dial = dial_tcp(router.ns, "127.0.0.1", PORT) if where == "tcp" else dial_unix(router.dir / "grpc")
+    client.capabilities()
     before = descriptors(router)
     with Pulse(router) as pulse:
         for name, octets in garbage():
@@ -302,10 +304,10 @@ def test_nonsense(router, client, where):
                         pass
             assert router.procs["relayd"].poll() is None, name
     assert pulse.fine(5 * ANSWER_S)
+    wait_for(lambda: shown(router)["sessions"] == 1 and not shown(router)["calls"], 5, "all is over")
     assert client.capabilities()
-    client.close()
-    settled(router)
-    wait_for(lambda: descriptors(router) <= before, 5, "their descriptors")
+    # whoever has not said it all has 10 s
+    wait_for(lambda: descriptors(router) <= before, 12, "their descriptors")
 
 
 def test_http1_is_closed_at_once(router):

@@ -9,8 +9,8 @@ import threading
 import pytest
 
 import lab as lab_module
-from grpc_client import ROOT, relay, settled
-from grpc_lab import PORT, relays, shown, worker
+from grpc_client import ROOT, relay
+from grpc_lab import PORT, holds, relays, shown, worker
 from lab import EMULATED, wait_for
 
 pytest_plugins = ["grpc_fixtures"]
@@ -129,4 +129,4 @@ def test_commits_leave_memory_as_it_was(router, client):
     assert SANITIZED or after <= before + GROWTH_KB, f"{before} KiB, then {after} KiB"
     client.change(delete=[ROOT])
     client.close()
-    settled(router)
+    holds(router)

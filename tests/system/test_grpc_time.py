@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from grpc_client import EVENTS, NORTHBOUND, ROOT, Client, fails, pb, relay, settled
-from grpc_lab import LINES, PORT, shown
+from grpc_client import EVENTS, NORTHBOUND, ROOT, Client, fails, pb, relay
+from grpc_lab import LINES, PORT, holds, shown
 from grpc_wire import DATA, PREFACE, Raw, Wire, dial_tcp, dial_unix, h2_frame
 from lab import wait_for
 
@@ -92,7 +92,7 @@ def test_time_limits(box):
         router.configure("relay a", "maintenance", "no shutdown")
         assert wait_for(lambda: next(listener), 5, "it is still there").name
         listener.cancel()
-    settled(router)
+    holds(router)
 
 
 @contextlib.contextmanager
@@ -103,7 +103,7 @@ def impatient(box):
     try:
         yield router
         router.assert_sound()
-        settled(router)
+        holds(router)
     finally:
         assert router.stop("relayd") == 0
 
