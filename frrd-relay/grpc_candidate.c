@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * A candidate remembers what the running configuration was when it was made, or
- * last updated: its base. What it has of its own is the difference, and a commit
- * puts just that on top of what is running by then, so that two who commit one after
- * the other both have what they wanted. libfrr by itself would put the whole
- * candidate in place of the other's work. For the same reason vtysh's own candidate,
- * which libfrr leaves as it was, gets what was committed here.
+ * last updated: its base. What it has of its own is the difference, and a
+ * commit puts just that on top of what is running by then, so that two who
+ * commit one after the other both have what they wanted. libfrr by itself would
+ * put the whole candidate in place of the other's work. For the same reason
+ * vtysh's own candidate, which libfrr leaves as it was, gets what was committed
+ * here.
  */
 #include <zebra.h>
 
@@ -89,8 +90,8 @@ static void base_put(struct base *base)
 	XFREE(MTYPE_GRPC_BASE, base);
 }
 
-/* With --tcli there are candidates of vtysh's own, which bring their version with
- * them when they are committed by force: it may be one that there was. */
+/* With --tcli there are candidates of vtysh's own, which bring their version
+ * with them when they are committed by force: it may be one that there was. */
 static bool is_running(const struct base *base)
 {
 	if (base->version != running_config->version)
@@ -98,8 +99,7 @@ static bool is_running(const struct base *base)
 	return frr_get_cli_mode() != FRR_CLI_TRANSACTIONAL ||
 	       lyd_compare_siblings(base->tree, running_config->dnode,
 				    LYD_COMPARE_FULL_RECURSION |
-					    LYD_COMPARE_DEFAULTS) ==
-		       LY_SUCCESS;
+					    LYD_COMPARE_DEFAULTS) == LY_SUCCESS;
 }
 
 /* Of the configuration that runs now. */
@@ -197,9 +197,9 @@ static struct candidate *candidate_to_edit(struct relay_grpc_request *req,
 	struct candidate *c = candidate_of(req, id);
 
 	if (c && c->transaction) {
-		relay_grpc_fail(req, GRPC_STATUS_FAILED_PRECONDITION,
-				"candidate %u is in the middle of a transaction",
-				id);
+		relay_grpc_fail(
+			req, GRPC_STATUS_FAILED_PRECONDITION,
+			"candidate %u is in the middle of a transaction", id);
 		return NULL;
 	}
 	return c;
@@ -228,8 +228,9 @@ void relay_grpc_candidates_age(time_t now)
 	struct candidate *c;
 
 	if (prepared && now - prepared->prepared >= RELAY_GRPC_PREPARED_S) {
-		zlog_warn("gRPC: candidate %u was prepared %d s ago, and is aborted",
-			  prepared->id, RELAY_GRPC_PREPARED_S);
+		zlog_warn(
+			"gRPC: candidate %u was prepared %d s ago, and is aborted",
+			prepared->id, RELAY_GRPC_PREPARED_S);
 		candidate_abort(prepared);
 	}
 	frr_each_safe (candidates, candidates, c) {
@@ -407,7 +408,8 @@ void relay_grpc_load_to_candidate(struct relay_grpc_request *req)
 		return;
 	ret = relay_nb_tree_load(
 		&c->config->dnode,
-		input->type == FRR__LOAD_TO_CANDIDATE_REQUEST__LOAD_TYPE__REPLACE,
+		input->type ==
+			FRR__LOAD_TO_CANDIDATE_REQUEST__LOAD_TYPE__REPLACE,
 		format, input->config->data, err, sizeof(err));
 	if (ret < 0)
 		relay_grpc_fail_errno(req, ret, err);
@@ -445,7 +447,8 @@ static void fail_commit(struct relay_grpc_request *req, int ret,
 	relay_grpc_fail(req, status, "%s", line[0] ? line : nb_err_name(ret));
 }
 
-/* It runs: the log knows, and vtysh's candidate has it too. before: what ran. */
+/* It runs: the log knows, and vtysh's candidate has it too. before: what ran.
+ */
 static uint32_t committed(struct candidate *c, struct base *before,
 			  const struct relay_grpc_request *req,
 			  const char *comment)
@@ -569,8 +572,8 @@ void relay_grpc_commit(struct relay_grpc_request *req)
 	case FRR__COMMIT_REQUEST__PHASE__ALL:
 		ret = commit_prepare(c, req, comment, err, sizeof(err));
 		if (ret == NB_OK)
-			answer.transaction_id = commit_apply(
-				c, req, comment, err, sizeof(err));
+			answer.transaction_id =
+				commit_apply(c, req, comment, err, sizeof(err));
 		break;
 	default:
 		relay_grpc_fail(req, GRPC_STATUS_INVALID_ARGUMENT,
@@ -585,8 +588,8 @@ void relay_grpc_commit(struct relay_grpc_request *req)
 	relay_grpc_answer(req, &answer.base);
 }
 
-/* Nobody knows that it is prepared. What has been prepared anew since is another
- * matter. */
+/* Nobody knows that it is prepared. What has been prepared anew since is
+ * another matter. */
 void relay_grpc_commit_undo(struct relay_grpc_request *req)
 {
 	const Frr__CommitRequest *input = (void *)req->input;

@@ -143,8 +143,7 @@ void relay_grpc_list_transactions(struct relay_grpc_request *req)
 
 	relay_grpc_transactions_catch_up();
 	for (t = grpc_log_const_last(relay_grpc_log); t;
-	     t = grpc_log_const_prev(relay_grpc_log,
-						    t)) {
+	     t = grpc_log_const_prev(relay_grpc_log, t)) {
 		Frr__ListTransactionsResponse answer =
 			FRR__LIST_TRANSACTIONS_RESPONSE__INIT;
 
@@ -278,8 +277,8 @@ static const struct lysc_node *schema_find(const char *path)
 	return snode;
 }
 
-/* The input of the RPC that the client means: by its name, or with the whole path
- * before it. NULL: none. */
+/* The input of the RPC that the client means: by its name, or with the whole
+ * path before it. NULL: none. */
 static const struct lysc_node *input_find(const struct lysc_node *rpc,
 					  const char *xpath, const char *path)
 {
@@ -332,7 +331,8 @@ static bool input_add(struct list *in, const struct lysc_node *rpc,
 		return false;
 	}
 	snprintf(full, sizeof(full), "%s/input/%s", xpath, snode->name);
-	if (snode->nodetype == LYS_LEAF && yang_data_list_find(in, "%s", full)) {
+	if (snode->nodetype == LYS_LEAF &&
+	    yang_data_list_find(in, "%s", full)) {
 		snprintf(err, len, "%s is there twice", snode->name);
 		return false;
 	}
@@ -399,7 +399,8 @@ void relay_grpc_execute(struct relay_grpc_request *req)
 	node = rpc && rpc->nodetype == LYS_RPC ? rpc->priv : NULL;
 	if (!node || !node->cbs.rpc) {
 		relay_grpc_fail(req, GRPC_STATUS_INVALID_ARGUMENT,
-				"no RPC %s", input->path);
+				"\"%s\" is not the path of an RPC",
+				input->path);
 		return;
 	}
 	in = yang_data_list_new();

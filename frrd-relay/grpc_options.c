@@ -74,8 +74,8 @@ static bool parse_inet(struct relay_grpc_address *addr, const char *arg,
 		host[n] = '\0';
 	}
 	if (!parse_port(port_text, &port)) {
-		snprintf(err, len, "--grpc %s: a port from 1 to 65535 is wanted",
-			 arg);
+		snprintf(err, len,
+			 "--grpc %s: a port from 1 to 65535 is wanted", arg);
 		return false;
 	}
 	n = strlen(host);
@@ -97,14 +97,15 @@ static bool parse_inet(struct relay_grpc_address *addr, const char *arg,
 			 ntohs(port));
 		return true;
 	}
-	snprintf(err, len,
-		 "--grpc %s: not an IP address before the port (IPv6 goes in brackets)",
-		 arg);
+	snprintf(
+		err, len,
+		"--grpc %s: not an IP address before the port (IPv6 goes in brackets)",
+		arg);
 	return false;
 }
 
-bool relay_grpc_options_listen(struct relay_grpc_options *opts,
-			       const char *arg, char *err, size_t len)
+bool relay_grpc_options_listen(struct relay_grpc_options *opts, const char *arg,
+			       char *err, size_t len)
 {
 	struct relay_grpc_address *addr;
 	size_t prefix = strlen(UNIX_PREFIX);
@@ -138,24 +139,27 @@ bool relay_grpc_options_check(const struct relay_grpc_options *opts, char *err,
 	bool all = opts->cert && opts->key && opts->client_ca;
 
 	if (any && !all) {
-		snprintf(err, len,
-			 "--grpc-cert, --grpc-key and --grpc-client-ca go together: %s is missing",
-			 !opts->cert  ? "--grpc-cert"
-			 : !opts->key ? "--grpc-key"
-				      : "--grpc-client-ca");
+		snprintf(
+			err, len,
+			"--grpc-cert, --grpc-key and --grpc-client-ca go together: %s is missing",
+			!opts->cert  ? "--grpc-cert"
+			: !opts->key ? "--grpc-key"
+				     : "--grpc-client-ca");
 		return false;
 	}
 	if (any && !opts->nlisten) {
-		snprintf(err, len, "--grpc-cert without --grpc listens nowhere");
+		snprintf(err, len,
+			 "--grpc-cert without --grpc listens nowhere");
 		return false;
 	}
 	for (size_t i = 0; i < opts->nlisten; i++) {
 		addr = &opts->listen[i];
 		if (all || is_unix(addr) || is_loopback(addr))
 			continue;
-		snprintf(err, len,
-			 "--grpc %s: an address that is not loopback needs TLS: --grpc-cert, --grpc-key and --grpc-client-ca",
-			 addr->text);
+		snprintf(
+			err, len,
+			"--grpc %s: an address that is not loopback needs TLS: --grpc-cert, --grpc-key and --grpc-client-ca",
+			addr->text);
 		return false;
 	}
 	return true;

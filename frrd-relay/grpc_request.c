@@ -24,8 +24,8 @@ const struct relay_grpc_method *relay_grpc_method_find(const char *path,
 
 /* ---------------------------------------------------------------- strings */
 
-/* Octets of the character there, 0 where there is none: RFC 3629 section 4. glibc's
- * C.UTF-8 takes more than that. */
+/* Octets of the character there, 0 where there is none: RFC 3629 section 4.
+ * glibc's C.UTF-8 takes more than that. */
 static size_t character_len(const uint8_t *p)
 {
 	uint8_t low = 0x80, high = 0xbf;
@@ -52,7 +52,8 @@ static size_t character_len(const uint8_t *p)
 	return len;
 }
 
-/* protobuf-c takes any octets for a string; readers of what we pass on do not. */
+/* protobuf-c takes any octets for a string; readers of what we pass on do not.
+ */
 static bool is_utf8(const char *text)
 {
 	const uint8_t *p = (const uint8_t *)text;

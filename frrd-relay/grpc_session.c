@@ -5,14 +5,13 @@
  * accepted here, up to a bound, and given to gRPC when they have begun to speak
  * HTTP/2.
  *
- * gRPC does not tell when it has closed one. A duplicate of its descriptor hangs up
- * then, which epoll reports; with TLS the pump knows.
+ * gRPC does not tell when it has closed one. A duplicate of its descriptor
+ * hangs up then, which epoll reports; with TLS the pump knows.
  */
 #include <zebra.h>
 
 #include <sys/capability.h>
 #include <sys/epoll.h>
-#include <sys/stat.h>
 
 #include "frr_pthread.h"
 #include "log.h"
@@ -24,18 +23,18 @@
 #include "zlog.h"
 
 #include "compat.h"
+#include "grpc_listener.h"
 #include "grpc_session.h"
 #include "grpc_tls.h"
 #include "relay_memory.h"
 
 DEFINE_MTYPE_STATIC(RELAYD, GRPC_SESSION, "gRPC session");
 
-#define BACKLOG 64
 /* from accept() to HTTP/2: a client has nothing to think over */
-#define GREETING_S  10
+#define GREETING_S 10
 #define GREETING_LOOK_MS 20
 /* RFC 9113 section 3.4 */
-#define PREFACE	    "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+#define PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 #define PREFACE_LEN (sizeof(PREFACE) - 1)
 
 PREDECL_DLIST(sessions);
@@ -47,10 +46,10 @@ struct session {
 	struct by_fd_item fd_item;
 	struct by_id_item id_item;
 	uint64_t id;
-	int fd;	   /* accepted, and gRPC's when it is served; -1 with TLS before */
+	int fd; /* accepted, and gRPC's when it is served; -1 with TLS before */
 	int watch; /* its duplicate, or -1 */
-	int line;  /* which to hang up, when it is served: the duplicate, or what
-		    * the pump has */
+	int line; /* which to hang up, when it is served: the duplicate, or what
+		   * the pump has */
 	struct relay_grpc_pump *pump;
 	bool greeted, served;
 	unsigned int calls; /* that go on */
@@ -83,17 +82,14 @@ DECLARE_DLIST(sessions, struct session, item);
 DECLARE_HASH(by_fd, struct session, fd_item, by_fd_cmp, by_fd_hash);
 DECLARE_HASH(by_id, struct session, id_item, by_id_cmp, by_id_hash);
 
-struct listener {
-	const struct relay_grpc_address *addr;
-	int fd;
-	dev_t dev; /* of a unix socket's file */
-	ino_t ino;
+struct door {
+	struct relay_grpc_listener listener;
 	struct frr_event *t_accept;
 };
 
 static const struct relay_grpc_options *options;
-static struct listener listeners[RELAY_GRPC_LISTENERS_MAX];
-static size_t nlisteners;
+static struct door doors[RELAY_GRPC_LISTENERS_MAX];
+static size_t ndoors;
 static struct relay_grpc_tls *tls;
 static const struct relay_grpc_session_ops *session_ops;
 static struct frr_pthread *thread;
@@ -110,119 +106,19 @@ static uint64_t last_id, nrefused;
 
 /* --------------------------------------------------------------- sockets */
 
-/* A socket that a dead relayd left is taken away; one that answers, or another
- * kind of file, is not ours. */
-static bool unix_path_free(const struct sockaddr_un *un, char *err, size_t len)
-{
-	struct stat st;
-	int fd, ret;
-
-	if (lstat(un->sun_path, &st) < 0)
-		return true; /* bind() knows more */
-	if (!S_ISSOCK(st.st_mode)) {
-		snprintf(err, len, "--grpc unix:%s: exists and is no socket",
-			 un->sun_path);
-		return false;
-	}
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	ret = fd < 0 ? -1 : connect(fd, (const struct sockaddr *)un, sizeof(*un));
-	if (fd >= 0)
-		close(fd);
-	if (ret == 0) {
-		snprintf(err, len, "--grpc unix:%s: somebody listens there",
-			 un->sun_path);
-		return false;
-	}
-	unlink(un->sun_path);
-	return true;
-}
-
-static int socket_open(const struct relay_grpc_address *addr)
-{
-	int one = 1, ret;
-	int fd = socket(addr->sa.sa_family,
-			SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return -errno;
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (addr->sa.sa_family == AF_INET6)
-		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
-	if (bind(fd, &addr->sa, addr->len) == 0)
-		return fd;
-	ret = -errno;
-	close(fd);
-	return ret;
-}
-
-/* No more than the group gets in, at no time. */
-static int unix_open(struct listener *l, gid_t group)
-{
-	const char *path = l->addr->un.sun_path;
-	mode_t former = umask(0177);
-	int fd = socket_open(l->addr);
-	struct stat st;
-
-	umask(former);
-	if (fd < 0)
-		return fd;
-	if (lstat(path, &st) < 0 || (group && chown(path, -1, group) < 0) ||
-	    chmod(path, 0660) < 0) {
-		int ret = -errno;
-
-		close(fd);
-		unlink(path);
-		return ret;
-	}
-	l->dev = st.st_dev;
-	l->ino = st.st_ino;
-	return fd;
-}
-
-static bool listener_open(struct listener *l, gid_t group, char *err,
-			  size_t len)
-{
-	if (l->addr->sa.sa_family == AF_UNIX) {
-		if (!unix_path_free(&l->addr->un, err, len))
-			return false;
-		l->fd = unix_open(l, group);
-	} else {
-		l->fd = socket_open(l->addr);
-	}
-	if (l->fd >= 0 && listen(l->fd, BACKLOG) == 0)
-		return true;
-	snprintf(err, len, "--grpc %s: can't listen: %s", l->addr->text,
-		 safe_strerror(l->fd < 0 ? -l->fd : errno));
-	return false;
-}
-
-static void listener_unlink(const struct listener *l)
-{
-	const char *path = l->addr->un.sun_path;
-	struct stat st;
-
-	if (l->addr->sa.sa_family == AF_UNIX && l->ino &&
-	    lstat(path, &st) == 0 && st.st_dev == l->dev &&
-	    st.st_ino == l->ino)
-		unlink(path);
-}
-
 void relay_grpc_sessions_unlink(void)
 {
-	for (size_t i = 0; i < nlisteners; i++)
-		listener_unlink(&listeners[i]);
+	for (size_t i = 0; i < ndoors; i++)
+		relay_grpc_listener_unlink(&doors[i].listener);
 }
 
 static void listeners_close(void)
 {
-	for (size_t i = 0; i < nlisteners; i++) {
-		EVENT_OFF(listeners[i].t_accept);
-		if (listeners[i].fd < 0)
-			continue;
-		listener_unlink(&listeners[i]);
-		close(listeners[i].fd);
+	for (size_t i = 0; i < ndoors; i++) {
+		EVENT_OFF(doors[i].t_accept);
+		relay_grpc_listener_close(&doors[i].listener);
 	}
-	nlisteners = 0;
+	ndoors = 0;
 }
 
 bool relay_grpc_sessions_open(const struct relay_grpc_options *opts,
@@ -238,10 +134,11 @@ bool relay_grpc_sessions_open(const struct relay_grpc_options *opts,
 			return false;
 	}
 	for (size_t i = 0; i < opts->nlisten; i++) {
-		struct listener *l = &listeners[nlisteners++];
+		struct relay_grpc_listener *l = &doors[ndoors++].listener;
 
-		*l = (struct listener){.addr = &opts->listen[i], .fd = -1};
-		if (!listener_open(l, group, err, len)) {
+		*l = (struct relay_grpc_listener){.addr = &opts->listen[i],
+						  .fd = -1};
+		if (!relay_grpc_listener_open(l, group, err, len)) {
 			relay_grpc_sessions_stop();
 			return false;
 		}
@@ -395,8 +292,8 @@ static void peer_text(int fd, const union sockunion *su, char *buf, size_t len)
 	}
 }
 
-/* A client whose machine is gone says nothing. Not by pings of HTTP/2: a client's
- * library that is asked nothing for a while does not answer them. */
+/* A client whose machine is gone says nothing. Not by pings of HTTP/2: a
+ * client's library that is asked nothing for a while does not answer them. */
 static void tcp_setup(int fd)
 {
 	static const struct {
@@ -415,7 +312,7 @@ static void tcp_setup(int fd)
 			   &options[i].value, sizeof(options[i].value));
 }
 
-static void session_new(const struct listener *l, int fd,
+static void session_new(const struct relay_grpc_listener *l, int fd,
 			const union sockunion *su)
 {
 	struct session *s = XCALLOC(MTYPE_GRPC_SESSION, sizeof(*s));
@@ -451,7 +348,8 @@ static bool make_room(void)
 {
 	struct session *s;
 
-	if (sessions_count(sessions) < RELAY_GRPC_SESSIONS + RELAY_GRPC_OVERFLOW)
+	if (sessions_count(sessions) <
+	    RELAY_GRPC_SESSIONS + RELAY_GRPC_OVERFLOW)
 		return true;
 	frr_with_mutex (&mtx)
 		nrefused++;
@@ -465,7 +363,8 @@ static bool make_room(void)
 
 static void on_accept(struct frr_event *ev)
 {
-	struct listener *l = EVENT_ARG(ev);
+	struct door *door = EVENT_ARG(ev);
+	const struct relay_grpc_listener *l = &door->listener;
 	union sockunion su = {};
 	socklen_t len = sizeof(su);
 	int fd;
@@ -480,10 +379,11 @@ static void on_accept(struct frr_event *ev)
 			  safe_strerror(errno));
 		zlog_tls_buffer_flush();
 		/* out of descriptors or memory, which takes a while */
-		event_add_timer(thread->master, on_accept, l, 1, &l->t_accept);
+		event_add_timer(thread->master, on_accept, door, 1,
+				&door->t_accept);
 		return;
 	}
-	event_add_read(thread->master, on_accept, l, l->fd, &l->t_accept);
+	event_add_read(thread->master, on_accept, door, l->fd, &door->t_accept);
 }
 
 /* ---------------------------------------------------------------- thread */
@@ -503,9 +403,9 @@ void relay_grpc_drop_privileges(void)
 static void on_start(struct frr_event *ev)
 {
 	relay_grpc_drop_privileges();
-	for (size_t i = 0; i < nlisteners; i++)
-		event_add_read(thread->master, on_accept, &listeners[i],
-			       listeners[i].fd, &listeners[i].t_accept);
+	for (size_t i = 0; i < ndoors; i++)
+		event_add_read(thread->master, on_accept, &doors[i],
+			       doors[i].listener.fd, &doors[i].t_accept);
 	event_add_read(thread->master, on_epoll, NULL, epoll_fd, &t_epoll);
 }
 
@@ -651,8 +551,8 @@ json_object *relay_grpc_sessions_json(void)
 {
 	json_object *all = json_object_new_array(), *one;
 
-	for (size_t i = 0; i < nlisteners; i++) {
-		const struct relay_grpc_address *addr = listeners[i].addr;
+	for (size_t i = 0; i < ndoors; i++) {
+		const struct relay_grpc_address *addr = doors[i].listener.addr;
 
 		one = json_object_new_object();
 		json_object_string_add(one, "address", addr->text);

@@ -49,9 +49,9 @@ struct relay_grpc_pump {
 	struct credentials *credentials;
 	gnutls_session_t session;
 	int net, app; /* app: our end of the pair, -1 before the handshake */
-	bool net_eof, app_eof; /* nothing more comes from there */
+	bool net_eof, app_eof;	 /* nothing more comes from there */
 	bool net_shut, app_shut; /* and that was handed on */
-	struct flow in, out;   /* net to app, app to net */
+	struct flow in, out;	 /* net to app, app to net */
 	struct frr_event *t_net_read, *t_net_write, *t_app_read, *t_app_write;
 	struct frr_event *t_linger, *t_again, *t_ended;
 };
@@ -103,9 +103,8 @@ static bool credentials_load(gnutls_certificate_credentials_t cred,
 	if (!has_certificate(files[CERT], err, len) ||
 	    !has_certificate(files[CA], err, len))
 		return false;
-	ret = gnutls_certificate_set_x509_key_file2(cred, files[CERT],
-						    files[KEY],
-						    GNUTLS_X509_FMT_PEM, NULL, 0);
+	ret = gnutls_certificate_set_x509_key_file2(
+		cred, files[CERT], files[KEY], GNUTLS_X509_FMT_PEM, NULL, 0);
 	if (ret < 0) {
 		snprintf(err, len, "%s: %s", files[KEY],
 			 ret == GNUTLS_E_CERTIFICATE_KEY_MISMATCH
@@ -179,8 +178,9 @@ static void reload(struct relay_grpc_tls *tls)
 		tls->now = new;
 		zlog_notice("gRPC: TLS files were read anew");
 	} else {
-		zlog_warn("gRPC: TLS files have changed, and those before stay in use: %s",
-			  err);
+		zlog_warn(
+			"gRPC: TLS files have changed, and those before stay in use: %s",
+			err);
 	}
 	zlog_tls_buffer_flush();
 }
@@ -256,8 +256,7 @@ static void on_linger(struct frr_event *ev)
 static void peer_name(gnutls_session_t session, char *name, size_t size)
 {
 	unsigned int n = 0;
-	const gnutls_datum_t *chain =
-		gnutls_certificate_get_peers(session, &n);
+	const gnutls_datum_t *chain = gnutls_certificate_get_peers(session, &n);
 	gnutls_x509_crt_t cert;
 	size_t len = size;
 	int ret = -1;
@@ -339,8 +338,8 @@ static bool from_net(struct relay_grpc_pump *pump)
 		return true;
 	}
 	/* HTTP/2 has no use for another handshake (RFC 9113 section 9.2.1) */
-	if (try_again(n) || (n < 0 && n != GNUTLS_E_REHANDSHAKE &&
-			     !gnutls_error_is_fatal(n)))
+	if (try_again(n) ||
+	    (n < 0 && n != GNUTLS_E_REHANDSHAKE && !gnutls_error_is_fatal(n)))
 		return false;
 	pump->net_eof = true;
 	/* without close_notify there is nobody to send to either */
@@ -507,10 +506,9 @@ static gnutls_session_t session_new(const struct relay_grpc_tls *tls, int fd)
 	return session;
 }
 
-struct relay_grpc_pump *relay_grpc_pump_new(struct relay_grpc_tls *tls,
-					    struct frr_loop *loop, int fd,
-					    const struct relay_grpc_pump_ops *ops,
-					    void *arg)
+struct relay_grpc_pump *
+relay_grpc_pump_new(struct relay_grpc_tls *tls, struct frr_loop *loop, int fd,
+		    const struct relay_grpc_pump_ops *ops, void *arg)
 {
 	struct relay_grpc_pump *pump;
 	gnutls_session_t session;
@@ -535,8 +533,8 @@ struct relay_grpc_pump *relay_grpc_pump_new(struct relay_grpc_tls *tls,
 void relay_grpc_pump_free(struct relay_grpc_pump *pump)
 {
 	struct frr_event **events[] = {
-		&pump->t_net_read, &pump->t_net_write, &pump->t_app_read,
-		&pump->t_app_write, &pump->t_linger,   &pump->t_again,
+		&pump->t_net_read,  &pump->t_net_write, &pump->t_app_read,
+		&pump->t_app_write, &pump->t_linger,	&pump->t_again,
 		&pump->t_ended,
 	};
 

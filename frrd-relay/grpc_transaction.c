@@ -10,8 +10,7 @@
 
 DEFINE_MTYPE_STATIC(RELAYD, GRPC_TRANSACTION, "gRPC transaction");
 
-struct grpc_log_head relay_grpc_log[1] = {
-	INIT_DLIST(relay_grpc_log[0])};
+struct grpc_log_head relay_grpc_log[1] = {INIT_DLIST(relay_grpc_log[0])};
 
 static uint32_t last_id, last_version;
 static size_t total_size;
@@ -55,8 +54,7 @@ uint32_t relay_grpc_transaction_record(const char *client, const char *comment)
 	total_size += t->size;
 	grpc_log_add_tail(relay_grpc_log, t);
 	while (too_many())
-		transaction_free(
-			grpc_log_pop(relay_grpc_log));
+		transaction_free(grpc_log_pop(relay_grpc_log));
 	return t->id;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  *   clients -> grpc_session, grpc_tls    connections, a thread
- *           -> grpc_server               gRPC's C core and calls, a thread
+ *           -> grpc_server, grpc_call    gRPC's C core and calls, a thread
  *           -> grpc_northbound, grpc_candidate, grpc_events    the main thread
  *           -> relay_nb_*, libfrr's northbound
  */
@@ -10,8 +10,10 @@
 #include "log.h"
 #include "monotime.h"
 
+#include "grpc_call.h"
 #include "grpc_candidate.h"
 #include "grpc_events.h"
+#include "grpc_inbox.h"
 #include "grpc_northbound.h"
 #include "grpc_options.h"
 #include "grpc_server.h"
@@ -136,7 +138,7 @@ static void on_main_session_ended(uint64_t session)
 /* on the sessions' thread */
 static void session_ended(uint64_t session)
 {
-	relay_grpc_server_on_main(on_main_session_ended, session);
+	relay_grpc_inbox_call(on_main_session_ended, session);
 }
 
 static const struct relay_grpc_session_ops session_ops = {
@@ -193,7 +195,7 @@ void relay_grpc_stop(void)
 		relay_grpc_events_stop();
 	relay_grpc_server_stop();
 	relay_grpc_sessions_stop();
-	relay_grpc_server_drain();
+	relay_grpc_inbox_drain();
 	if (!grpc_loop)
 		return;
 	relay_grpc_candidates_fini();
