@@ -326,7 +326,7 @@ static bool input_add(struct list *in, const struct lysc_node *rpc,
 		return false;
 	}
 	if (!value_valid(snode, value->value)) {
-		snprintf(err, len, "%s is no value of %s", value->value,
+		snprintf(err, len, "\"%s\" is no value of %s", value->value,
 			 snode->name);
 		return false;
 	}

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import shutil
 import socket
 import ssl
 import stat
@@ -294,6 +295,7 @@ def test_unix_socket_of_a_dead_one(box, path):
     with socket.socket(socket.AF_UNIX) as stale:
         path.unlink(missing_ok=True)
         stale.bind(str(path))
+        shutil.chown(path, "frr", "frrvty")
     router.start("relayd", *args)
     with Client(f"unix:{path}") as client:
         assert client.capabilities()
