@@ -322,7 +322,7 @@ static bool input_add(struct list *in, const struct lysc_node *rpc,
 	char full[XPATH_MAXLEN + 64];
 
 	if (!snode) {
-		snprintf(err, len, "%s has no input %s", xpath, value->path);
+		snprintf(err, len, "%s has no input \"%s\"", xpath, value->path);
 		return false;
 	}
 	if (!value_valid(snode, value->value)) {
