@@ -16,7 +16,9 @@
 
 #include "relay_memory.h"
 
+#ifndef FUZZ_NB_LAB /* which has it */
 DEFINE_MGROUP(RELAYD, "relayd");
+#endif
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

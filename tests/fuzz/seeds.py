@@ -393,8 +393,121 @@ def teredo_relay():
                 yield f"{name}-{how:x}-{first}", bytes((first & 1, first >> 1, how, *row))
 
 
+# ----------------------------------------------------------------------- gRPC
+
+def varint(n):
+    octets = bytearray()
+    while n > 127:
+        octets.append(n & 127 | 128)
+        n >>= 7
+    return bytes(octets) + bytes([n])
+
+
+def field(number, value):
+    """Of a protobuf message: a number, a text, or a message."""
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    if isinstance(value, str):
+        value = value.encode()
+    return varint(number << 3 | 2) + varint(len(value)) + value
+
+
+def grpc_message():
+    value = field(1, "/frr-relay:relay/instance[name='a']/maintenance") + field(2, "true")
+    other = field(1, "/frr-relay:relay/track-object[id='7']")
+    yield "empty", b""
+    yield "candidate", field(1, 7)
+    yield "candidate-large", field(1, (1 << 32) - 1)
+    yield "get", field(1, 2) + field(2, 1) + field(3, 1) + field(4, "/") + field(4, "/frr-relay:relay/instance/state")
+    yield "edit", field(1, 7) + field(2, value) + field(2, other) + field(3, other)
+    yield "load", field(1, 7) + field(2, 1) + field(3, field(1, 1) + field(2, "<relay xmlns=\"urn\"/>"))
+    yield "commit", field(1, 7) + field(2, 4) + field(3, "gr\u00fc\u00df")
+    yield "transaction", field(1, 3) + field(2, 1) + field(3, 1)
+    yield "execute", field(1, "/frr-relay:clear-counters") + field(2, field(1, "name") + field(2, "a"))
+    yield "subscribe", field(1, "a") + field(1, "tokyo6to4")
+    # what is newer, older, twice, or of another wire type
+    yield "unknown", field(1, 7) + field(100, "new") + field(101, 5) + b"\xad\x06abcd" + b"\xb1\x06abcdefgh"
+    yield "packed", field(4, field(1, 7)[1:] * 3)
+    yield "twice", field(1, 7) + field(1, 8) + field(3, field(2, "a")) + field(3, field(1, 1))
+    yield "wire-type", field(1, "7") + field(2, 5) + field(3, 5) + field(4, 5)
+    yield "group", b"\x0b\x0c"
+    yield "torn", field(2, value)[:-3]
+    yield "lies", b"\x12\xff\xff\xff\xff\x0f" + value
+    for name, text in (("alone", b"\x80"), ("cut", b"\xe2\x82"), ("long", b"\xc0\xaf"), ("surrogate", b"\xed\xa0\x80"),
+                       ("beyond", b"\xf4\x90\x80\x80"), ("five", b"\xf8\x88\x80\x80\x80"), ("last", b"\xf4\x8f\xbf\xbf"),
+                       ("nul", b"a\0b")):
+        for number in (1, 3, 4):
+            yield f"utf8-{name}-{number}", field(number, text)
+        yield f"utf8-{name}-nested", field(2, field(1, text)) + field(3, field(2, text))
+
+
+def grpc_calls():
+    """Rows of steps, see fuzz_grpc_calls.c."""
+    (create, delete, update, edit, load, commit, transactions, transaction, get, capabilities, lock, unlock, execute,
+     subscribe, unsubscribe, status, raw, settle, leave, wait, many, line, line_commit, line_lock) = range(24)
+    validate, prepare, abort, apply, everything = range(5)
+    (size, lid, tag, _, _, note, text, road, _, gauge, _, entry, _, _, width, _, shelf, label, depth) = range(19)
+    relay, counters = 34, 35
+    ann, bob, eve = 0, 8, 16  # sessions; 6 and 7 hold an answer back, and lose it
+
+    def edits(who, candidate, update=(), remove=()):
+        return (edit, who, candidate, len(update)) + sum(update, ()) + (len(remove),) + sum(((p, 0) for p in remove), ())
+
+    def commits(who, candidate, phase, comment=0):
+        return (commit, who, candidate, phase, comment)
+
+    def lines(path, value):
+        return (line, 1, path, value, line_commit, 0)
+    two = (create, ann, create, bob)
+    mine = edits(ann, 0, ((size, 3), (label, 6)))
+    rows = {
+        "one": (create, ann) + mine + commits(ann, 0, everything, 1) + (transactions, 0, transaction, 0, 0, 1),
+        "none": (delete, 0, 251, update, 0, 245) + commits(0, 0, 0) + (unlock, 0),
+        "two": two + mine + edits(bob, 1, ((lid, 8), (shelf, 0))) + commits(ann, 0, everything) +
+        commits(bob, 1, everything) + (get, 0, 1, 1, 29),
+        "delete-wins": two + mine + commits(ann, 0, everything) + (update, bob, 1) + edits(bob, 1, (), (shelf,)) +
+        edits(ann, 0, ((depth, 3),)) + commits(ann, 0, everything) + commits(bob, 1, everything),
+        "comes-back": two + mine + commits(ann, 0, everything) + (update, bob, 1) + edits(bob, 1, ((depth, 3),)) +
+        edits(ann, 0, (), (shelf,)) + commits(ann, 0, everything) + commits(bob, 1, everything),
+        "cases": two + edits(ann, 0, ((road, 6),)) + commits(ann, 0, everything) + (update, bob, 1) +
+        edits(bob, 1, ((gauge, 3),)) + edits(ann, 0, ((entry, 0),)) + commits(ann, 0, everything) +
+        commits(bob, 1, everything),
+        "phases": two + mine + commits(ann, 0, validate) + commits(ann, 0, abort) + commits(ann, 0, prepare, 1) +
+        commits(bob, 0, everything) + edits(bob, 1, ((lid, 8),)) + commits(bob, 1, everything) + commits(ann, 0, apply) +
+        commits(bob, 1, everything),
+        "aborted": (create, ann) + mine + commits(ann, 0, prepare) + commits(ann, 0, abort) + commits(ann, 0, everything),
+        "refused": (create, ann) + edits(ann, 0, ((counters, 0),)) + commits(ann, 0, everything) + commits(ann, 0, validate),
+        "no-room": (create, ann) + edits(ann, 0, ((relay, 0),)) + commits(ann, 0, prepare) + commits(ann, 0, everything),
+        "locked": (lock, ann, lock, bob) + two + mine + commits(bob, 0, everything) + commits(ann, 0, prepare) +
+        (unlock, ann, lock, bob) + commits(ann, 0, apply),
+        "lost": (create, ann | 7, create, ann) + mine + commits(ann | 7, 0, prepare) + (lock, bob | 7, lock, ann),
+        "late": (create, ann | 6, create, ann) + mine + commits(ann | 6, 1, prepare) + commits(ann, 1, abort) +
+        commits(bob, 1, prepare) + (settle, 3, settle, 1),
+        "late-lock": (lock, ann | 6, unlock, ann, lock, ann, settle, 1, lock, bob | 6, leave, 1, settle, 1),
+        "left": two + mine + commits(ann, 0, prepare) + (lock, bob, leave, 0, leave, 1) + commits(eve, 0, everything),
+        "orphan": two + (leave, 0, wait, 59, update, bob, 0, wait, 1, update, bob, 0, wait, 60, update, bob, 1),
+        "waits": (create, ann) + mine + commits(ann, 0, prepare) + (wait, 29, wait, 1) + commits(ann, 0, apply),
+        "full": (many, ann | 63, many, bob | 55, many, ann | 63, many, bob | 55, many, eve | 40, create, eve, leave, 0) +
+        (create, eve) * 3 + commits(bob, 3, prepare) + (leave, 1, many, eve | 60),
+        "vtysh": lines(size, 3) + two + (line, 1, tag, 0) + mine + commits(ann, 0, everything) + (line_commit, 0) +
+        edits(bob, 1, ((road, 6),)) + commits(bob, 1, everything) + lines(lid, 8) + (transactions, 0),
+        "vtysh-waits": two + mine + commits(ann, 0, prepare) + lines(lid, 8) + commits(ann, 0, apply) + lines(lid, 8),
+        "vtysh-locks": two + (line_lock, 1) + mine + commits(ann, 0, everything) + (lock, ann, unlock, ann, line_lock, 0),
+        "streams": (subscribe, 0, 0, subscribe, 4, 0, status, 0, status, 3, status, 5, unsubscribe, 0, status, 2),
+        "rpcs": sum(((execute, 0, rpc, 1, name, 6) for rpc in range(4) for name in range(5)), ()) + (capabilities, 0),
+        "raw": (raw, 0, 5, 4, 8, 1, 16, 4, raw, 0, 1, 2, 0x22, 0xff, create, 0, raw, 0, 7, 4, 8, 1, 16, 4),
+        "own-text": (create, ann, edit, ann, 0, 1, 250, 7, *b"/x[y='z", 255, 3, 0xe2, 0x82, 0xac, 0),
+    }
+    for tree in range(18):
+        rows[f"load-{tree}"] = (create, ann) + edits(ann, 0, ((size, 3), (tag, 0), (note, 0))) + \
+            sum(((load, ann, kind, 0, tree) + commits(ann, 0, everything) for kind in (0, 9, 1, 8)), ()) + (get, 0, 2, 0)
+    for name, row in rows.items():
+        yield name, bytes((0, *row))
+        yield f"{name}-idle", bytes((1, *row))
+
+
 SEEDS = {f.__name__: f for f in (links, routes, replies, selftest, nflog, nft, icmp_echo, icmp_error, slow_6to4,
-                                 teredo_packet, teredo_relay, selftest_teredo, journal, bfd)}
+                                 teredo_packet, teredo_relay, selftest_teredo, journal, bfd, grpc_message, grpc_calls)}
 
 
 def fill():
