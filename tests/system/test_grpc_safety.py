@@ -2,6 +2,7 @@
 """What clients that are broken, gone, or mean no good can do to relayd: nothing."""
 
 import contextlib
+import json
 import os
 import pathlib
 import random
@@ -174,6 +175,36 @@ def big(half, count):
     permit = [f"198.51.{n}.0/24" for n in range(256)]
     return {"instance": [{"name": f"r{half * count + n}", "filter": {"deny": deny, "permit": permit}}
                          for n in range(count)]}
+
+
+HUGE = {
+    "relays": {"instance": [{"name": f"x{n}"} for n in range(150_000)]},
+    "prefixes": {"instance": [{"name": "a", "filter": {
+        "deny": [f"2001:db8:{n:x}:{m:x}::/64" for n in range(100) for m in range(1500)]}}]},
+    "members": {"track-object": [{"id": n, "type": "list", "boolean": "and", "object": [
+        {"id": m} for m in range(1, 250)]} for n in range(1, 1001)]},
+}
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("what", HUGE)
+def test_huge_candidate(router, client, what):
+    """What fits in a message, and more than makes sense: whatever comes of it, the routes don't wait for that.
+
+    relayd is killed when its main thread has not moved for 10 s.
+    """
+    client.timeout = 60
+    number = client.create()
+    text = json.dumps({"frr-relay:relay": HUGE[what]}, separators=(",", ":"))
+    assert 2 << 20 < len(text) < 4 << 20
+    with Pulse(router) as pulse:
+        for call in (lambda: client.load(number, text), lambda: client.load(number, text),
+                     lambda: client.update(number), lambda: client.commit(number, "VALIDATE"),
+                     lambda: client.commit(number, "PREPARE")):
+            with contextlib.suppress(grpc.RpcError):
+                call()
+            assert router.procs["relayd"].poll() is None, router.log("relayd")[-2000:]
+    assert pulse.fine(3)
 
 
 def test_sessions_are_bounded(router):
