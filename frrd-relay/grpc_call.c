@@ -79,8 +79,7 @@ static _Atomic uint64_t ntotal, nfailed;
 static void call_send(struct call *call);
 static void call_settle(struct call *call);
 
-/* -------------------------------------------------------- on the main thread
- */
+/* ------------------------------------------------------ on the main thread */
 
 /* From another thread: op is done, as soon as the call's own has time for it.
  * The call may be over before that returns here. */
