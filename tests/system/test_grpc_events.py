@@ -224,7 +224,7 @@ def test_slow_reader_is_told_why(router, up):
         flood(router, 1)
         seen = []
         fails("RESOURCE_EXHAUSTED", lambda: seen.extend(call))
-        assert [each.sequence for each in seen] == list(range(seen[0].sequence, seen[0].sequence + len(seen)))
+        assert [each.sequence for each in seen] == [seen[0].sequence + n for n in range(len(seen))]
 
 
 def test_slow_reader_that_is_fast_enough(router, up):

@@ -150,7 +150,7 @@ def secure(box, pki, path):
 
 
 def tls_client(wire, pki, name):
-    return Client(wire.target, pki.credentials(name), OVERRIDE, timeout=10)
+    return Client(wire.target, pki.credentials(name), OVERRIDE, timeout=30)
 
 
 @pytest.fixture

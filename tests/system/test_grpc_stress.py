@@ -3,14 +3,12 @@
 
 import json
 import os
-import pathlib
 import threading
 
 import pytest
 
-import lab as lab_module
 from grpc_client import ROOT, relay
-from grpc_lab import PORT, holds, relays, shown, worker
+from grpc_lab import PORT, SANITIZED, holds, relays, resident, shown, worker
 from lab import EMULATED, wait_for
 
 pytest_plugins = ["grpc_fixtures"]
@@ -18,14 +16,7 @@ pytestmark = [pytest.mark.alone, pytest.mark.xdist_group("grpc-stress")]
 
 SECONDS = float(os.environ.get("RELAY_GRPC_STRESS_SECONDS", "8"))
 GETS = int(os.environ.get("RELAY_GRPC_GETS", "10000"))
-# then the memory is the sanitizers', and that it works at all is what is tested
-SANITIZED = lab_module.RELAYD.exists() and b"__asan_init" in lab_module.RELAYD.read_bytes()
 GROWTH_KB = 2048
-
-
-def resident(router):
-    status = pathlib.Path(f"/proc/{router.procs['relayd'].pid}/status").read_text(encoding="ascii")
-    return int(status.split("VmRSS:")[1].split()[0])
 
 
 def results(procs):
