@@ -15,8 +15,8 @@ static void add(struct flat *flat, char *path, char *value)
 {
 	if (flat->n == flat->room) {
 		flat->room = flat->room ? 2 * flat->room : 16;
-		flat->node = realloc(flat->node,
-				     flat->room * sizeof(*flat->node));
+		flat->node =
+			realloc(flat->node, flat->room * sizeof(*flat->node));
 	}
 	flat->node[flat->n++] = (struct flat_node){path, value};
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A data tree as a list of paths, each with its value, in their order: what a tree
- * says, without how it is built. And a three-way merge of such lists, told in
- * another way than relay_nb_merge.c does it.
+ * A data tree as a list of paths, each with its value, in their order: what a
+ * tree says, without how it is built. And a three-way merge of such lists, told
+ * in another way than relay_nb_merge.c does it.
  */
 #ifndef _FUZZ_FLAT_H
 #define _FUZZ_FLAT_H
@@ -21,8 +21,9 @@ struct flat {
 	size_t n, room;
 };
 
-/* All that is set but for the keys, which are in the paths. values: without what
- * has the value of its default; otherwise without what is marked as default. */
+/* All that is set but for the keys, which are in the paths. values: without
+ * what has the value of its default; otherwise without what is marked as
+ * default. */
 void flat_read(struct flat *flat, const struct lyd_node *tree, bool values);
 void flat_free(struct flat *flat);
 void flat_copy(struct flat *to, const struct flat *from);
@@ -34,8 +35,8 @@ bool flat_has(const struct flat *flat, const char *prefix);
 bool flat_one_case(const struct flat *flat);
 
 /*
- * What comes of it when those who began with base, and have theirs now, put their
- * changes on top of `now`. Knows the choice of relay-lab, and no other.
+ * What comes of it when those who began with base, and have theirs now, put
+ * their changes on top of `now`. Knows the choice of relay-lab, and no other.
  */
 void flat_merge(const struct flat *base, const struct flat *theirs,
 		const struct flat *now, struct flat *out);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Calls of several gRPC clients, in any order, with vtysh beside them, answers that
- * are lost or come late, sessions that end, and time that passes.
+ * Calls of several gRPC clients, in any order, with vtysh beside them, answers
+ * that are lost or come late, sessions that end, and time that passes.
  *
- * The input is a row of steps, an octet and what it needs each. Beside the services
- * there is a model of what they ought to know (grpc_model.h), which is held against
- * them after each step.
+ * The input is a row of steps, an octet and what it needs each. Beside the
+ * services there is a model of what they ought to know (grpc_model.h), which is
+ * held against them after each step.
  */
 #define FUZZ_NB_LAB
 #include "fuzz.h"
@@ -16,10 +16,10 @@
 
 #include "grpc_model.h"
 
-#define STEPS	 150
+#define STEPS 150
 #define SESSIONS 4
-#define HELD	 8
-#define STREAMS	 70
+#define HELD 8
+#define STREAMS 70
 
 enum step {
 	STEP_CREATE,
@@ -72,7 +72,8 @@ static size_t take_len(struct input *in)
 }
 
 /* A string of the input's own, or one of the list. */
-static const char *take_text(struct input *in, const char *const *list, size_t n)
+static const char *take_text(struct input *in, const char *const *list,
+			     size_t n)
 {
 	static char kept[8][256];
 	static size_t at;
@@ -92,7 +93,7 @@ static const char *take_text(struct input *in, const char *const *list, size_t n
 	return text;
 }
 
-#define BOX   "/relay-lab:box"
+#define BOX "/relay-lab:box"
 #define SHELF BOX "/shelf[row='1'][side='left']"
 #define OTHER BOX "/shelf[row='2'][side='right']"
 
@@ -141,8 +142,10 @@ static const char *const paths[] = {
 };
 
 static const char *const values[] = {
-	"", "1", "5", "7", "30", "1435", "a", "b", "open", "shut", "x", "true",
-	"256", "-1", "a word that is longer than twenty", "\xc3\xa9",
+	"",	    "1",    "5",   "7",	   "30",
+	"1435",	    "a",    "b",   "open", "shut",
+	"x",	    "true", "256", "-1",   "a word that is longer than twenty",
+	"\xc3\xa9",
 };
 
 static const char *const trees[] = {
@@ -166,16 +169,26 @@ static const char *const trees[] = {
 	"[]",
 };
 
-static const char *const comments[] = {"", "why", "gr\xc3\xbc\xc3\x9f", "two\nlines"};
+static const char *const comments[] = {"", "why", "gr\xc3\xbc\xc3\x9f",
+				       "two\nlines"};
 
 static const char *const rpcs[] = {
-	"/frr-relay:clear-counters", "/frr-relay:clear-peers",
-	"/frr-relay:clear-dampening", "/frr-relay:relay", "clear-counters", "",
+	"/frr-relay:clear-counters",
+	"/frr-relay:clear-peers",
+	"/frr-relay:clear-dampening",
+	"/frr-relay:relay",
+	"clear-counters",
+	"",
 };
 
 static const char *const inputs[] = {
-	"name", "/frr-relay:clear-counters/input/name", "frr-relay:name",
-	"/frr-relay:clear-peers/input/name", "nix", "", "/",
+	"name",
+	"/frr-relay:clear-counters/input/name",
+	"frr-relay:name",
+	"/frr-relay:clear-peers/input/name",
+	"nix",
+	"",
+	"/",
 };
 
 #define TEXT(in, list) ((char *)take_text(in, list, array_size(list)))
@@ -383,9 +396,8 @@ static void tell(const struct hook *hook, const struct relay *relay)
 
 	for (entry = hook->entries; entry; entry = entry->next)
 		if (hook == &_hook_relay_status_change)
-			((int (*)(const struct relay *,
-				  enum relay_oper))entry->hookfn)(
-				relay, RELAY_OPER_INIT);
+			((int (*)(const struct relay *, enum relay_oper))
+				 entry->hookfn)(relay, RELAY_OPER_INIT);
 		else
 			((int (*)(const struct relay *))entry->hookfn)(relay);
 }
@@ -412,10 +424,13 @@ static void status(uint8_t which)
 
 static void simple_call(struct input *in, enum step step, uint8_t how)
 {
-	Frr__CreateCandidateRequest create = FRR__CREATE_CANDIDATE_REQUEST__INIT;
+	Frr__CreateCandidateRequest create =
+		FRR__CREATE_CANDIDATE_REQUEST__INIT;
 	Frr__DeleteCandidateRequest del = FRR__DELETE_CANDIDATE_REQUEST__INIT;
-	Frr__UpdateCandidateRequest update = FRR__UPDATE_CANDIDATE_REQUEST__INIT;
-	Frr__ListTransactionsRequest list = FRR__LIST_TRANSACTIONS_REQUEST__INIT;
+	Frr__UpdateCandidateRequest update =
+		FRR__UPDATE_CANDIDATE_REQUEST__INIT;
+	Frr__ListTransactionsRequest list =
+		FRR__LIST_TRANSACTIONS_REQUEST__INIT;
 	Frr__GetTransactionRequest one = FRR__GET_TRANSACTION_REQUEST__INIT;
 	Frr__GetCapabilitiesRequest caps = FRR__GET_CAPABILITIES_REQUEST__INIT;
 	Frr__LockConfigRequest lock = FRR__LOCK_CONFIG_REQUEST__INIT;

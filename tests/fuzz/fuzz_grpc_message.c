@@ -6,8 +6,8 @@
 
 #include "tests/unit/utf8.h"
 
-/* protobuf-c takes a field of the number 0, which there is none of, where its number
- * is written in more octets than it needs; and writes it in one then. */
+/* protobuf-c takes a field of the number 0, which there is none of, where its
+ * number is written in more octets than it needs; and writes it in one then. */
 static bool has_field_0;
 
 static void check_strings(const ProtobufCMessage *msg);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What the gRPC services ought to know, told in another way: fuzz_grpc_calls.c. */
+/* What the gRPC services ought to know, told in another way: fuzz_grpc_calls.c.
+ */
 #ifndef _FUZZ_GRPC_MODEL_H
 #define _FUZZ_GRPC_MODEL_H
 
@@ -17,7 +18,12 @@ void model_check(void);
 
 /* What a call has made that goes if its answer is lost. */
 struct model_undo {
-	enum { MODEL_NOTHING, MODEL_CANDIDATE, MODEL_PREPARED, MODEL_LOCK } what;
+	enum {
+		MODEL_NOTHING,
+		MODEL_CANDIDATE,
+		MODEL_PREPARED,
+		MODEL_LOCK
+	} what;
 	uint32_t number;
 };
 

@@ -229,7 +229,8 @@ static grpc_status_code said(struct grpc_call *call)
 	assert_int_equal(relay_grpc_messages_count(&call->sent), 0);
 	strlcpy(grpc_said.text, call->req.text, sizeof(grpc_said.text));
 	grpc_said.id = 0;
-	if (answer && call->output == &frr__create_candidate_response__descriptor)
+	if (answer &&
+	    call->output == &frr__create_candidate_response__descriptor)
 		grpc_said.id =
 			((Frr__CreateCandidateResponse *)answer)->candidate_id;
 	if (answer && call->output == &frr__commit_response__descriptor)

@@ -48,7 +48,8 @@ void grpc_call_lose(struct grpc_call *call);
 
 void grpc_session_ended(uint64_t session);
 
-/* ----------------------------------------- calls in the short; all are ended */
+/* ----------------------------------------- calls in the short; all are ended
+ */
 
 /* what came of the last */
 struct grpc_said {
@@ -71,10 +72,10 @@ grpc_status_code grpc_lock(uint64_t session);
 grpc_status_code grpc_unlock(uint64_t session);
 
 #define VALIDATE FRR__COMMIT_REQUEST__PHASE__VALIDATE
-#define PREPARE	 FRR__COMMIT_REQUEST__PHASE__PREPARE
-#define ABORT	 FRR__COMMIT_REQUEST__PHASE__ABORT
-#define APPLY	 FRR__COMMIT_REQUEST__PHASE__APPLY
-#define ALL	 FRR__COMMIT_REQUEST__PHASE__ALL
+#define PREPARE FRR__COMMIT_REQUEST__PHASE__PREPARE
+#define ABORT FRR__COMMIT_REQUEST__PHASE__ABORT
+#define APPLY FRR__COMMIT_REQUEST__PHASE__APPLY
+#define ALL FRR__COMMIT_REQUEST__PHASE__ALL
 
 /* ---------------------------------------------------------------- vtysh */
 

@@ -15,18 +15,18 @@
 #include "grpc_lab.h"
 
 #define BEGIN 1000
-#define IDLE  300
-#define ANN   11 /* sessions */
-#define BOB   12
+#define IDLE 300
+#define ANN 11 /* sessions */
+#define BOB 12
 
-#define BOX   "/relay-lab:box"
-#define SIZE  BOX "/size"
-#define LID   BOX "/lid"
+#define BOX "/relay-lab:box"
+#define SIZE BOX "/size"
+#define LID BOX "/lid"
 #define SHELF BOX "/shelf[row='1'][side='left']"
 
 #define IN_BOX(json) "{\"relay-lab:box\":{" json "}}"
 
-#define OK(call)	  assert_int_equal(call, GRPC_STATUS_OK)
+#define OK(call) assert_int_equal(call, GRPC_STATUS_OK)
 #define FAILS(call, what, why)                                                 \
 	do {                                                                   \
 		assert_int_equal(call, GRPC_STATUS_##what);                    \
@@ -70,7 +70,8 @@ static void expect_running(const char *json)
 	assert_string_equal(lab_json(running_config->dnode, false), json);
 }
 
-/* What the candidate holds, by what a commit makes of it; it is left as it is. */
+/* What the candidate holds, by what a commit makes of it; it is left as it is.
+ */
 static void expect_candidate(uint32_t id, const char *json)
 {
 	OK(grpc_commit(ANN, id, ALL, ""));
@@ -130,7 +131,9 @@ static void test_edit(void **state)
 	OK(grpc_edit(BOB, id, SHELF "/label", "books"));
 	OK(grpc_edit(ANN, id, BOX "/tag[.='a']", ""));
 	OK(grpc_edit(ANN, id, SIZE, NULL));
-	expect_candidate(id, IN_BOX("\"tag\":[\"a\"],\"shelf\":[{\"row\":1,\"side\":\"left\",\"label\":\"books\"}]"));
+	expect_candidate(
+		id,
+		IN_BOX("\"tag\":[\"a\"],\"shelf\":[{\"row\":1,\"side\":\"left\",\"label\":\"books\"}]"));
 	/* and goes on */
 	OK(grpc_edit(ANN, id, SHELF, NULL));
 	OK(grpc_edit(ANN, id, LID, "open"));
@@ -182,8 +185,8 @@ static void test_edit_many(void **state)
 	value[2].path = (char *)BOX "/road";
 	call = grpc_call(ANN, "EditCandidate", &input.base);
 	assert_int_equal(call->req.status, GRPC_STATUS_INVALID_ARGUMENT);
-	assert_string_equal(call->req.text, "Failed to remove " BOX
-					    "/road: it is not there");
+	assert_string_equal(call->req.text,
+			    "Failed to remove " BOX "/road: it is not there");
 	grpc_call_end(call);
 	FAILS(grpc_commit(ANN, id, ALL, ""), ABORTED,
 	      "No changes to apply were found during preparation phase");
@@ -221,7 +224,8 @@ static void test_load(void **state)
 	OK(load(id, merge, xml,
 		"<box xmlns=\"urn:relay-lab\"><size>4</size><lid>open</lid></box>",
 		""));
-	expect_candidate(id, IN_BOX("\"size\":4,\"lid\":\"open\",\"tag\":[\"a\"]"));
+	expect_candidate(id,
+			 IN_BOX("\"size\":4,\"lid\":\"open\",\"tag\":[\"a\"]"));
 	OK(load(id, replace, json, IN_BOX("\"tag\":[\"b\"]"), ""));
 	expect_candidate(id, IN_BOX("\"tag\":[\"b\"]"));
 
@@ -264,8 +268,8 @@ static void test_bound(void **state)
 		assert_int_equal(is_there(ids[i]), i != 17);
 }
 
-/* Those whose session has ended make room: the longest unused first, but not the
- * one that is prepared. */
+/* Those whose session has ended make room: the longest unused first, but not
+ * the one that is prepared. */
 static void test_room(void **state)
 {
 	static uint32_t ids[RELAY_GRPC_CANDIDATES];
@@ -412,8 +416,20 @@ static void test_prepared_is_used(void **state)
 /* At each point of all that it may do. */
 static void test_session_ends(void **state)
 {
-	enum { CREATED, EDITED, REFUSED, PREPARED, PREPARED_BY_BOB, ABORTED,
-	       APPLIED, LOCKED, LOCKED_PREPARED, UNLOCKED, DELETED, POINTS };
+	enum {
+		CREATED,
+		EDITED,
+		REFUSED,
+		PREPARED,
+		PREPARED_BY_BOB,
+		ABORTED,
+		APPLIED,
+		LOCKED,
+		LOCKED_PREPARED,
+		UNLOCKED,
+		DELETED,
+		POINTS
+	};
 	uint32_t id, other;
 
 	for (int point = CREATED; point < POINTS; point++) {
@@ -428,8 +444,8 @@ static void test_session_ends(void **state)
 		if (point == REFUSED)
 			assert_int_not_equal(grpc_commit(ANN, id, APPLY, ""),
 					     GRPC_STATUS_OK);
-		if (point == PREPARED || point == ABORTED ||
-		    point == APPLIED || point == LOCKED_PREPARED)
+		if (point == PREPARED || point == ABORTED || point == APPLIED ||
+		    point == LOCKED_PREPARED)
 			OK(grpc_commit(ANN, id, PREPARE, ""));
 		if (point == PREPARED_BY_BOB)
 			OK(grpc_commit(BOB, id, PREPARE, ""));

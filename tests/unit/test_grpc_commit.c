@@ -20,22 +20,22 @@
 #define ANN 11 /* sessions */
 #define BOB 12
 
-#define BOX   "/relay-lab:box"
-#define SIZE  BOX "/size"
-#define LID   BOX "/lid"
-#define ROAD  BOX "/road"
+#define BOX "/relay-lab:box"
+#define SIZE BOX "/size"
+#define LID BOX "/lid"
+#define ROAD BOX "/road"
 #define SHELF BOX "/shelf[row='1'][side='left']"
 #define LABEL SHELF "/label"
 
-#define IN_BOX(json)  "{\"relay-lab:box\":{" json "}}"
+#define IN_BOX(json) "{\"relay-lab:box\":{" json "}}"
 #define LABELLED(text)                                                         \
 	"\"shelf\":[{\"row\":1,\"side\":\"left\",\"label\":\"" text "\"}]"
 
 #define NO_CHANGES "No changes to apply were found during preparation phase"
 #define IN_PROGRESS "there's already another transaction in progress"
-#define IS_LOCKED  "running configuration is locked by another client"
+#define IS_LOCKED "running configuration is locked by another client"
 
-#define OK(call)	  assert_int_equal(call, GRPC_STATUS_OK)
+#define OK(call) assert_int_equal(call, GRPC_STATUS_OK)
 #define FAILS(call, what, why)                                                 \
 	do {                                                                   \
 		assert_int_equal(call, GRPC_STATUS_##what);                    \
@@ -74,8 +74,8 @@ static void expect_running(const char *json)
 
 static void expect_vtysh(const char *json)
 {
-	assert_string_equal(
-		lab_json(vty_shared_candidate_config->dnode, false), json);
+	assert_string_equal(lab_json(vty_shared_candidate_config->dnode, false),
+			    json);
 	lab_check_tree(vty_shared_candidate_config->dnode);
 	/* or libfrr would take it for an older one */
 	assert_int_equal(vty_shared_candidate_config->version,
@@ -113,8 +113,7 @@ static void test_phases(void **state)
 		{false, -1, GRPC_STATUS_INVALID_ARGUMENT, "no phase -1", false,
 		 false},
 #define MIDDLE                                                                 \
-	GRPC_STATUS_FAILED_PRECONDITION,                                       \
-		" is in the middle of a transaction"
+	GRPC_STATUS_FAILED_PRECONDITION, " is in the middle of a transaction"
 		{true, VALIDATE, MIDDLE, true, false},
 		{true, PREPARE, MIDDLE, true, false},
 		{true, ABORT, GRPC_STATUS_OK, "", false, false},
@@ -137,9 +136,9 @@ static void test_phases(void **state)
 		assert_int_equal(grpc_commit(BOB, id, cases[i].phase, ""),
 				 cases[i].status);
 		snprintf(why, sizeof(why), "candidate %u%s", id, cases[i].why);
-		assert_string_equal(grpc_said.text,
-				    cases[i].why[0] == ' ' ? why
-							   : cases[i].why);
+		assert_string_equal(grpc_said.text, cases[i].why[0] == ' '
+							    ? why
+							    : cases[i].why);
 		assert_int_equal(grpc_said.id > 0, cases[i].runs);
 		assert_int_equal(relay_grpc_candidates_prepared(),
 				 cases[i].prepared_then);
@@ -205,7 +204,8 @@ static void test_validation(void **state)
 	expect_running(IN_BOX("\"size\":7"));
 }
 
-/* ---------------------------------------------------- the daemon's part of it */
+/* ---------------------------------------------------- the daemon's part of it
+ */
 
 static char events[128];
 static bool has_no_resource;
@@ -331,7 +331,9 @@ static void test_two(void **state)
 	OK(grpc_commit(ANN, a, ALL, ""));
 	OK(grpc_commit(BOB, b, PREPARE, ""));
 	OK(grpc_commit(BOB, b, APPLY, ""));
-	expect_running(IN_BOX("\"size\":7,\"lid\":\"open\",\"tag\":[\"x\"]," LABELLED("books")));
+	expect_running(
+		IN_BOX("\"size\":7,\"lid\":\"open\",\"tag\":[\"x\"]," LABELLED(
+			"books")));
 
 	/* of one node the last, of a deletion too */
 	OK(grpc_edit(ANN, a, SHELF, NULL));
@@ -340,7 +342,9 @@ static void test_two(void **state)
 	OK(grpc_edit(BOB, b, SIZE, "9"));
 	OK(grpc_edit(BOB, b, LABEL, "maps"));
 	OK(grpc_commit(BOB, b, ALL, ""));
-	expect_running(IN_BOX("\"size\":9,\"lid\":\"open\",\"tag\":[\"x\"]," LABELLED("maps")));
+	expect_running(
+		IN_BOX("\"size\":9,\"lid\":\"open\",\"tag\":[\"x\"]," LABELLED(
+			"maps")));
 	OK(grpc_edit(ANN, a, SHELF "/depth", "60"));
 	OK(grpc_edit(BOB, c, BOX "/tag[.='y']", ""));
 	OK(grpc_commit(BOB, c, ALL, ""));
@@ -349,8 +353,8 @@ static void test_two(void **state)
 	OK(grpc_update(ANN, a));
 	OK(grpc_edit(BOB, a, BOX "/tag[.='y']", NULL));
 	OK(grpc_commit(ANN, a, ALL, ""));
-	expect_running(
-		IN_BOX("\"size\":9,\"lid\":\"open\",\"tag\":[\"x\"],\"shelf\":[{\"row\":1,\"side\":\"left\",\"label\":\"maps\",\"depth\":60}]"));
+	expect_running(IN_BOX(
+		"\"size\":9,\"lid\":\"open\",\"tag\":[\"x\"],\"shelf\":[{\"row\":1,\"side\":\"left\",\"label\":\"maps\",\"depth\":60}]"));
 }
 
 /* A refused commit and a validation bring in what others have, and no more. */
@@ -433,8 +437,7 @@ static void test_vtysh_pending(void **state)
 	OK(grpc_edit(ANN, a, SHELF, NULL));
 	OK(grpc_edit(ANN, a, BOX "/tag[.='x']", ""));
 	OK(grpc_commit(ANN, a, ALL, ""));
-	expect_running(
-		IN_BOX("\"size\":7,\"tag\":[\"x\"],\"road\":\"A1\""));
+	expect_running(IN_BOX("\"size\":7,\"tag\":[\"x\"],\"road\":\"A1\""));
 	expect_vtysh(IN_BOX("\"size\":7,\"lid\":\"open\",\"tag\":[\"x\"]"));
 	assert_true(vtysh_commit(err, sizeof(err)));
 	expect_running(IN_BOX("\"size\":7,\"lid\":\"open\",\"tag\":[\"x\"]"));
@@ -463,8 +466,8 @@ enum frr_cli_mode frr_get_cli_mode(void)
 	return cli_mode;
 }
 
-/* A candidate that vtysh has in private (--tcli), and commits by force, is of an
- * older version; what runs then has its number. */
+/* A candidate that vtysh has in private (--tcli), and commits by force, is of
+ * an older version; what runs then has its number. */
 static void test_vtysh_by_force(void **state)
 {
 	struct nb_context context = {.client = NB_CLIENT_CLI};

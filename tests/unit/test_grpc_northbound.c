@@ -14,7 +14,7 @@
 
 #define ANN 11
 
-#define BOX  "/relay-lab:box"
+#define BOX "/relay-lab:box"
 #define SIZE BOX "/size"
 
 static int setup(void **state)
@@ -98,15 +98,15 @@ static void expect_refused(struct grpc_call *call, const char *why)
 }
 
 #define CONFIG FRR__GET_REQUEST__DATA_TYPE__CONFIG
-#define STATE  FRR__GET_REQUEST__DATA_TYPE__STATE
-#define JSON   FRR__ENCODING__JSON
-#define XML    FRR__ENCODING__XML
+#define STATE FRR__GET_REQUEST__DATA_TYPE__STATE
+#define JSON FRR__ENCODING__JSON
+#define XML FRR__ENCODING__XML
 
 /* An answer for each path, in their order. */
 static void test_get(void **state)
 {
-	static const char *const paths[] = {BOX "/tag", SIZE, "", "/", BOX "/lid",
-					    SIZE};
+	static const char *const paths[] = {BOX "/tag", SIZE,	    "",
+					    "/",	BOX "/lid", SIZE};
 	const char *all = "{\"relay-lab:box\":{\"size\":7,\"tag\":[\"a\"]}}";
 	const char *size = "{\"relay-lab:box\":{\"size\":7}}";
 	struct grpc_call *call;
@@ -234,7 +234,8 @@ static void test_execute(void **state)
 		}
 	}
 	/* libyang takes that for the same path */
-	assert_int_equal(execute("/ " CLEAR, "name", "x", "no RPC / " CLEAR),
+	assert_int_equal(execute("/ " CLEAR, "name", "x",
+				 "\"/ " CLEAR "\" is not the path of an RPC"),
 			 GRPC_STATUS_INVALID_ARGUMENT);
 }
 
@@ -260,35 +261,43 @@ static void test_execute_refused(void **state)
 	static const struct {
 		const char *path, *name, *value, *why;
 	} cases[] = {
-		{"", NULL, NULL, "no RPC "},
-		{"/", NULL, NULL, "no RPC /"},
-		{"clear-counters", NULL, NULL, "no RPC clear-counters"},
-		{"/frr-relay:clear", NULL, NULL, "no RPC /frr-relay:clear"},
+		{"", NULL, NULL, "\"\" is not the path of an RPC"},
+		{"/", NULL, NULL, "\"/\" is not the path of an RPC"},
+		{"clear-counters", NULL, NULL,
+		 "\"clear-counters\" is not the path of an RPC"},
+		{"/frr-relay:clear", NULL, NULL,
+		 "\"/frr-relay:clear\" is not the path of an RPC"},
 		{"/nix:clear-counters", NULL, NULL,
-		 "no RPC /nix:clear-counters"},
-		{"/frr-relay:relay", NULL, NULL, "no RPC /frr-relay:relay"},
-		{CLEAR "/input", NULL, NULL, "no RPC " CLEAR "/input"},
+		 "\"/nix:clear-counters\" is not the path of an RPC"},
+		{"/frr-relay:relay", NULL, NULL,
+		 "\"/frr-relay:relay\" is not the path of an RPC"},
+		{CLEAR "/input", NULL, NULL,
+		 "\"" CLEAR "/input\" is not the path of an RPC"},
 		{CLEAR "/input/name", NULL, NULL,
-		 "no RPC " CLEAR "/input/name"},
-		{CLEAR "[", NULL, NULL, "no RPC " CLEAR "["},
-		{CLEAR, "", "", CLEAR " has no input "},
-		{CLEAR, "/", "", CLEAR " has no input /"},
-		{CLEAR, "nix", "", CLEAR " has no input nix"},
-		{CLEAR, "name[1]", "", CLEAR " has no input name[1]"},
-		{CLEAR, "input/name", "a", CLEAR " has no input input/name"},
-		{CLEAR, "nix:name", "a", CLEAR " has no input nix:name"},
-		{CLEAR, CLEAR "/name", "a", CLEAR " has no input " CLEAR "/name"},
+		 "\"" CLEAR "/input/name\" is not the path of an RPC"},
+		{CLEAR "[", NULL, NULL,
+		 "\"" CLEAR "[\" is not the path of an RPC"},
+		{CLEAR, "", "", CLEAR " has no input \"\""},
+		{CLEAR, "/", "", CLEAR " has no input \"/\""},
+		{CLEAR, "nix", "", CLEAR " has no input \"nix\""},
+		{CLEAR, "name[1]", "", CLEAR " has no input \"name[1]\""},
+		{CLEAR, "input/name", "a",
+		 CLEAR " has no input \"input/name\""},
+		{CLEAR, "nix:name", "a", CLEAR " has no input \"nix:name\""},
+		{CLEAR, CLEAR "/name", "a",
+		 CLEAR " has no input \"" CLEAR "/name\""},
 		{CLEAR, CLEAR "/input/", "a",
-		 CLEAR " has no input " CLEAR "/input/"},
-		{CLEAR, CLEAR, "a", CLEAR " has no input " CLEAR},
+		 CLEAR " has no input \"" CLEAR "/input/\""},
+		{CLEAR, CLEAR, "a", CLEAR " has no input \"" CLEAR "\""},
 		{CLEAR, "../input/name", "a",
-		 CLEAR " has no input ../input/name"},
+		 CLEAR " has no input \"../input/name\""},
 		{CLEAR, "/frr-relay:clear-dampening/input/name", "a",
-		 CLEAR " has no input /frr-relay:clear-dampening/input/name"},
+		 CLEAR
+		 " has no input \"/frr-relay:clear-dampening/input/name\""},
 		{CLEAR, "/frr-relay:relay/instance/name", "a",
-		 CLEAR " has no input /frr-relay:relay/instance/name"},
-		{CLEAR, "name", "a/b", "a/b is no value of name"},
-		{CLEAR, "name", "", " is no value of name"},
+		 CLEAR " has no input \"/frr-relay:relay/instance/name\""},
+		{CLEAR, "name", "a/b", "\"a/b\" is no value of name"},
+		{CLEAR, "name", "", "\"\" is no value of name"},
 	};
 
 	for (size_t i = 0; i < array_size(cases); i++)
@@ -304,7 +313,7 @@ static void test_execute_long(void **state)
 	memset(name, 'n', sizeof(name));
 	for (size_t len = XPATH_MAXLEN - 64; len < sizeof(name); len++) {
 		name[len] = '\0';
-		snprintf(why, sizeof(why), CLEAR " has no input %s", name);
+		snprintf(why, sizeof(why), CLEAR " has no input \"%s\"", name);
 		why[RELAY_GRPC_TEXT_LEN - 1] = '\0';
 		assert_int_equal(execute(CLEAR, name, "a", why),
 				 GRPC_STATUS_INVALID_ARGUMENT);
@@ -329,14 +338,10 @@ static int stop(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_capabilities),
-		TEST(test_get),
-		TEST(test_get_refused_later),
-		TEST(test_get_refused),
-		TEST(test_execute),
-		TEST(test_execute_twice),
-		TEST(test_execute_refused),
-		TEST(test_execute_long),
+		TEST(test_capabilities),      TEST(test_get),
+		TEST(test_get_refused_later), TEST(test_get_refused),
+		TEST(test_execute),	      TEST(test_execute_twice),
+		TEST(test_execute_refused),   TEST(test_execute_long),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);

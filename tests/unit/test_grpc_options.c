@@ -14,7 +14,7 @@
 DEFINE_MGROUP(RELAYD, "relayd");
 
 #define NO_HOST "not an IP address before the port"
-#define NO_IP	NO_HOST " (IPv6 goes in brackets)"
+#define NO_IP NO_HOST " (IPv6 goes in brackets)"
 #define NO_PORT "a port from 1 to 65535 is wanted"
 
 static const struct listen_case {
@@ -142,8 +142,8 @@ static void test_addresses(void **state)
 	assert_string_equal(addr[3].un.sun_path, "/run/x");
 	assert_int_equal(addr[3].len, sizeof(struct sockaddr_un));
 
-	assert_false(relay_grpc_options_listen(&opts, "8081", err,
-					       sizeof(err)));
+	assert_false(
+		relay_grpc_options_listen(&opts, "8081", err, sizeof(err)));
 	assert_string_equal(err, "--grpc 8081: 4 of them at most");
 	assert_int_equal(opts.nlisten, 4);
 }
@@ -193,8 +193,7 @@ static void test_long_path(void **state)
 	assert_string_equal(err, expected);
 }
 
-#define TOGETHER                                                               \
-	"--grpc-cert, --grpc-key and --grpc-client-ca go together: "
+#define TOGETHER "--grpc-cert, --grpc-key and --grpc-client-ca go together: "
 #define NEEDS_TLS                                                              \
 	": an address that is not loopback needs TLS: --grpc-cert, --grpc-key and --grpc-client-ca"
 
@@ -226,7 +225,8 @@ static void test_together(void **state)
 		{{"[::]:1"}, 0, "--grpc [::]:1" NEEDS_TLS},
 		{{"[::2]:1"}, 0, "--grpc [::2]:1" NEEDS_TLS},
 		{{"[fe80::1]:1"}, 0, "--grpc [fe80::1]:1" NEEDS_TLS},
-		{{"[::ffff:127.0.0.1]:1"}, 0,
+		{{"[::ffff:127.0.0.1]:1"},
+		 0,
 		 "--grpc [::ffff:127.0.0.1]:1" NEEDS_TLS},
 		{{"unix:/x", "0.0.0.0:1"}, 0, "--grpc 0.0.0.0:1" NEEDS_TLS},
 		{{"50051", "[::]:1"}, 0, "--grpc [::]:1" NEEDS_TLS},
@@ -295,9 +295,10 @@ static void test_numbers(void **state)
 					      sizeof(err)));
 		assert_int_equal(ok, !cases[i].err);
 		if (cases[i].err)
-			snprintf(expected, sizeof(expected),
-				 "--grpc-idle %s: a number of seconds from 10 to 86400 is wanted",
-				 cases[i].err);
+			snprintf(
+				expected, sizeof(expected),
+				"--grpc-idle %s: a number of seconds from 10 to 86400 is wanted",
+				cases[i].err);
 		assert_string_equal(err, cases[i].err ? expected : "");
 		/* all three or none, and not before there is an address */
 		assert_int_equal(relay_grpc_options_ok(err, sizeof(err)),
@@ -312,8 +313,7 @@ static void test_numbers(void **state)
 	/* others' */
 	assert_false(relay_grpc_option(RELAY_GRPC_OPTION - 1, "1", &ok, err,
 				       sizeof(err)));
-	assert_false(relay_grpc_option(RELAY_GRPC_OPTION +
-					       array_size(options),
+	assert_false(relay_grpc_option(RELAY_GRPC_OPTION + array_size(options),
 				       "1", &ok, err, sizeof(err)));
 	assert_false(relay_grpc_option('g', "1", &ok, err, sizeof(err)));
 }

@@ -62,10 +62,16 @@ static void test_methods(void **state)
 static void test_no_method(void **state)
 {
 	static const char *const paths[] = {
-		"", "/", "/frr.Northbound/", "/frr.Northbound/get",
-		"/frr.Northbound/Gett", "frr.Northbound/Get",
-		"/frr.Northbound/Get ", "/frr.Northbound//Get",
-		"/relay.v1.Events/Get", "/frr.Northbound/Subscribe",
+		"",
+		"/",
+		"/frr.Northbound/",
+		"/frr.Northbound/get",
+		"/frr.Northbound/Gett",
+		"frr.Northbound/Get",
+		"/frr.Northbound/Get ",
+		"/frr.Northbound//Get",
+		"/relay.v1.Events/Get",
+		"/frr.Northbound/Subscribe",
 		"/grpc.health.v1.Health/Check",
 	};
 	const char *get = "/frr.Northbound/Get", *more = "/frr.Northbound/GetX";
@@ -119,19 +125,24 @@ static void test_decode(void **state)
 		const char *octets;
 		size_t len;
 	} broken[] = {
-		{"\x0a", 1},		     /* a length is missing */
-		{"\x0a\x05" "abc", 5},	     /* longer than what is there */
+		{"\x0a", 1}, /* a length is missing */
+		{"\x0a\x05"
+		 "abc",
+		 5}, /* longer than what is there */
 		{"\x0a\xff\xff\xff\xff\x0f", 6},
-		{"\x08", 1},		     /* a number is missing */
+		{"\x08", 1}, /* a number is missing */
 		{"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 12},
-		{"\x80", 1},		     /* half a tag */
+		{"\x80", 1}, /* half a tag */
 		{"\xff\xff\xff\xff\xff\xff", 6},
-		{"\x00\x00", 2},	     /* field 0 */
-		{"\x0d\x01", 2},	     /* 4 octets are 1 */
-		{"\x0f", 1},		     /* wire type 7 */
+		{"\x00\x00", 2}, /* field 0 */
+		{"\x0d\x01", 2}, /* 4 octets are 1 */
+		{"\x0f", 1},	 /* wire type 7 */
 	};
 	/* a field that a later version of the file may have */
-	static const char unknown[] = "\xa2\x06\x03" "new" "\xa8\x06\x07";
+	static const char unknown[] =
+		"\xa2\x06\x03"
+		"new"
+		"\xa8\x06\x07";
 	const struct relay_grpc_method *method;
 	char text[256];
 
@@ -151,15 +162,16 @@ static void test_decode_fields(void **state)
 {
 	struct relay_grpc_request req = {
 		.method = method_of("/frr.Northbound/EditCandidate")};
-	static const char octets[] = "\x08\xac\x02"
-				     "\x12\x06\x0a\x01/\x12\x01x"
-				     "\x1a\x04\x0a\x02/y"
-				     "\x12\x03\x0a\x01z";
+	static const char octets[] =
+		"\x08\xac\x02"
+		"\x12\x06\x0a\x01/\x12\x01x"
+		"\x1a\x04\x0a\x02/y"
+		"\x12\x03\x0a\x01z";
 	const Frr__EditCandidateRequest *input;
 
 	relay_grpc_request_init(&req);
-	assert_true(relay_grpc_request_decode(
-		&req, (const uint8_t *)octets, sizeof(octets) - 1));
+	assert_true(relay_grpc_request_decode(&req, (const uint8_t *)octets,
+					      sizeof(octets) - 1));
 	input = (void *)req.input;
 	assert_int_equal(input->candidate_id, 300);
 	assert_int_equal(input->n_update, 2);
@@ -190,7 +202,8 @@ struct where {
 	size_t depth;
 };
 
-/* The message with the text there, behind a good one where it may be repeated. */
+/* The message with the text there, behind a good one where it may be repeated.
+ */
 static void message_with(const struct where *where, const char *text,
 			 struct octets *out)
 {
@@ -209,20 +222,51 @@ static void message_with(const struct where *where, const char *text,
 }
 
 static const char *const good[] = {
-	"", "a", "\x7f", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80",
-	"\xed\x9f\xbf", "\xee\x80\x80", "\xef\xbf\xbf", "\xf0\x90\x80\x80",
-	"\xf4\x8f\xbf\xbf", "\xef\xbb\xbf" "a", "gr\xc3\xbc\xc3\x9f", "a\nb",
+	"",
+	"a",
+	"\x7f",
+	"\xc2\x80",
+	"\xdf\xbf",
+	"\xe0\xa0\x80",
+	"\xed\x9f\xbf",
+	"\xee\x80\x80",
+	"\xef\xbf\xbf",
+	"\xf0\x90\x80\x80",
+	"\xf4\x8f\xbf\xbf",
+	"\xef\xbb\xbf"
+	"a",
+	"gr\xc3\xbc\xc3\x9f",
+	"a\nb",
 };
 
 static const char *const bad[] = {
-	"\x80", "\xbf", "a\x80", "\xc3", "\xc3(", "\xc3\xc3\xbc",
-	"\xe2\x82", "\xe2\x82(", "\xf0\x9f\x98", "\xf0\x9f\x98(",
-	"\xfe", "\xff",
-	"\xc0\x80", "\xc0\xaf", "\xc1\xbf", /* longer than need be */
-	"\xe0\x80\xaf", "\xe0\x9f\xbf", "\xf0\x80\x80\xaf", "\xf0\x8f\xbf\xbf",
-	"\xed\xa0\x80", "\xed\xbf\xbf", "\xed\xa0\xbd\xed\xb8\x80", /* surrogates */
-	"\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xf7\xbf\xbf\xbf", /* > 10FFFF */
-	"\xf8\x88\x80\x80\x80", "\xfc\x84\x80\x80\x80\x80",
+	"\x80",
+	"\xbf",
+	"a\x80",
+	"\xc3",
+	"\xc3(",
+	"\xc3\xc3\xbc",
+	"\xe2\x82",
+	"\xe2\x82(",
+	"\xf0\x9f\x98",
+	"\xf0\x9f\x98(",
+	"\xfe",
+	"\xff",
+	"\xc0\x80",
+	"\xc0\xaf",
+	"\xc1\xbf", /* longer than need be */
+	"\xe0\x80\xaf",
+	"\xe0\x9f\xbf",
+	"\xf0\x80\x80\xaf",
+	"\xf0\x8f\xbf\xbf",
+	"\xed\xa0\x80",
+	"\xed\xbf\xbf",
+	"\xed\xa0\xbd\xed\xb8\x80", /* surrogates */
+	"\xf4\x90\x80\x80",
+	"\xf5\x80\x80\x80",
+	"\xf7\xbf\xbf\xbf", /* > 10FFFF */
+	"\xf8\x88\x80\x80\x80",
+	"\xfc\x84\x80\x80\x80\x80",
 };
 
 static void try_string(const struct relay_grpc_method *method,
@@ -238,7 +282,8 @@ static void try_string(const struct relay_grpc_method *method,
 	for (size_t i = 0; i < array_size(bad); i++) {
 		assert_false(utf8_valid(bad[i]));
 		message_with(where, bad[i], &msg);
-		expect_refused(method, msg.at, msg.len, "a string is not UTF-8");
+		expect_refused(method, msg.at, msg.len,
+			       "a string is not UTF-8");
 	}
 }
 
@@ -351,9 +396,12 @@ static void test_answer_octets(void **state)
 static void test_fail_lines(void **state)
 {
 	static const char *const cases[][2] = {
-		{"", ""},	     {"one", "one"},
-		{"one\n", "one"},    {"one\ntwo\nthree", "one"},
-		{"\ntwo", ""},	     {"gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f"},
+		{"", ""},
+		{"one", "one"},
+		{"one\n", "one"},
+		{"one\ntwo\nthree", "one"},
+		{"\ntwo", ""},
+		{"gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f"},
 		{"100 %s %n", "100 %s %n"},
 	};
 	struct relay_grpc_request req = {};

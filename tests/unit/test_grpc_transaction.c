@@ -16,9 +16,9 @@
 #define ANN 11 /* sessions */
 #define BOB 12
 
-#define BOX  "/relay-lab:box"
+#define BOX "/relay-lab:box"
 #define SIZE BOX "/size"
-#define LID  BOX "/lid"
+#define LID BOX "/lid"
 #define ROAD BOX "/road"
 
 #define IN_BOX(json) "{\"relay-lab:box\":{" json "}}"
@@ -68,15 +68,15 @@ static struct grpc_call *list_call(void)
 {
 	Frr__ListTransactionsRequest input =
 		FRR__LIST_TRANSACTIONS_REQUEST__INIT;
-	struct grpc_call *call = grpc_call(BOB, "ListTransactions",
-					   &input.base);
+	struct grpc_call *call =
+		grpc_call(BOB, "ListTransactions", &input.base);
 
 	assert_int_equal(call->req.status, GRPC_STATUS_OK);
 	return call;
 }
 
-static void expect_next(struct grpc_call *call, uint32_t id,
-			const char *client, const char *comment)
+static void expect_next(struct grpc_call *call, uint32_t id, const char *client,
+			const char *comment)
 {
 	Frr__ListTransactionsResponse *t = grpc_call_answer(call);
 
@@ -348,7 +348,8 @@ static void test_hundred(void **state)
 static void load_large(size_t size)
 {
 	char *json = malloc(size + 128);
-	int n = snprintf(json, 128, "{\"relay-lab:box\":{\"note\":{\"text\":\"");
+	int n = snprintf(json, 128,
+			 "{\"relay-lab:box\":{\"note\":{\"text\":\"");
 
 	memset(json + n, 'x', size);
 	strcpy(json + n + size, "\"}}}");
@@ -409,12 +410,13 @@ static void test_too_large(void **state)
 	vtysh(ROAD, text);
 	free(text);
 	assert_int_equal(listed(), 1);
-	snprintf(expected, sizeof(expected),
-		 "the answer has %zu octets, more than the 4194304 that a message may have: ask for less",
-		 grpc_log_last(relay_grpc_log)->size + 10);
-	assert_int_equal(get(grpc_said.id + 1, FRR__ENCODING__JSON, false,
-			     expected),
-			 GRPC_STATUS_RESOURCE_EXHAUSTED);
+	snprintf(
+		expected, sizeof(expected),
+		"the answer has %zu octets, more than the 4194304 that a message may have: ask for less",
+		grpc_log_last(relay_grpc_log)->size + 10);
+	assert_int_equal(
+		get(grpc_said.id + 1, FRR__ENCODING__JSON, false, expected),
+		GRPC_STATUS_RESOURCE_EXHAUSTED);
 }
 
 static int start(void **state)
@@ -434,16 +436,11 @@ static int stop(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_list),
-		TEST(test_date),
-		TEST(test_comment),
-		TEST(test_comment_of_phases),
-		TEST(test_nothing),
-		TEST(test_vtysh),
-		TEST(test_start),
-		TEST(test_get),
-		TEST(test_hundred),
-		TEST(test_eight_megabytes),
+		TEST(test_list),      TEST(test_date),
+		TEST(test_comment),   TEST(test_comment_of_phases),
+		TEST(test_nothing),   TEST(test_vtysh),
+		TEST(test_start),     TEST(test_get),
+		TEST(test_hundred),   TEST(test_eight_megabytes),
 		TEST(test_too_large),
 	};
 

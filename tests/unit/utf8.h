@@ -7,8 +7,8 @@
 
 static inline bool utf8_valid(const char *text)
 {
-	/* lead octets up to `last`: how many follow, and from where to where the
-	 * first of those is */
+	/* lead octets up to `last`: how many follow, and from where to where
+	 * the first of those is */
 	static const struct {
 		uint8_t last, follow, low, high;
 	} rows[] = {
