@@ -36,7 +36,9 @@ class Load:
 
     def __init__(self, server, *args):
         self.proc = server.lab.spawn(server.router.ns, OUT / "grpc_load", args[0], f"127.0.0.1:{PORT}", *args[1:],
-                                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+                                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                     # libgrpc has words for its own end
+                                     env={**os.environ, "GRPC_VERBOSITY": "NONE"})
         self.lab = server.lab
 
     def wait_ready(self):
