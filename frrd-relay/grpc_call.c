@@ -30,9 +30,11 @@
 
 DEFINE_MTYPE_STATIC(RELAYD, GRPC_CALL, "gRPC call");
 
-/* messages that are received at once, of 4 MiB at most: what is not asked for
- * waits at the client, but for 64 KiB */
-#define RECEIVING_MAX 32
+/* messages that are received at once, of 4 MiB at most; and of one session, so
+ * that it takes many to keep others waiting. What is not asked for stays at the
+ * client, but for 64 KiB. */
+#define RECEIVING_MAX	      128
+#define RECEIVING_SESSION_MAX 8
 
 PREDECL_DLIST(calls);
 PREDECL_DLIST(waiting);
@@ -45,6 +47,7 @@ struct call {
 	int64_t begun_ms, sending_ms;
 	unsigned int ops; /* at gRPC, or with the main thread */
 	bool waits;	  /* to be received */
+	bool receives;
 	bool sending, headers_sent, status_sent, closed, undone, ran;
 	struct relay_grpc_op on_closed, on_received, on_sent, on_back,
 		on_pushed;
@@ -377,11 +380,25 @@ static void call_pushed(struct relay_grpc_op *op, bool ok)
 	call_settle(call);
 }
 
+static bool may_receive(const struct call *call)
+{
+	const struct call *other;
+	unsigned int n = 0;
+
+	if (nreceiving >= RECEIVING_MAX)
+		return false;
+	frr_each (calls_const, calls, other)
+		n += other->receives &&
+		     other->req.session == call->req.session;
+	return n < RECEIVING_SESSION_MAX;
+}
+
 static void call_receive(struct call *call)
 {
 	grpc_op op = {.op = GRPC_OP_RECV_MESSAGE};
 
 	nreceiving++;
+	call->receives = true;
 	op.data.recv_message.recv_message = &call->received;
 	op_start(call, &op, 1, &call->on_received);
 }
@@ -406,17 +423,30 @@ static void call_decode(struct call *call)
 	grpc_byte_buffer_reader_destroy(&reader);
 }
 
+/* The first that waits and may: of another session than those that have all
+ * that they may have. */
+static void receive_next(void)
+{
+	struct call *call;
+
+	frr_each (waiting, waiting, call) {
+		if (!may_receive(call))
+			continue;
+		call->waits = false;
+		waiting_del(waiting, call);
+		call_receive(call);
+		return;
+	}
+}
+
 static void call_received(struct relay_grpc_op *op, bool ok)
 {
-	struct call *call = op->arg, *next;
+	struct call *call = op->arg;
 
 	call->ops--;
 	nreceiving--;
-	next = waiting_pop(waiting);
-	if (next) {
-		next->waits = false;
-		call_receive(next);
-	}
+	call->receives = false;
+	receive_next();
 	if (ok && !call->closed) {
 		call_decode(call);
 		if (call->req.status == GRPC_STATUS_OK)
@@ -504,7 +534,7 @@ void relay_grpc_call_new(grpc_call *core, const grpc_call_details *details)
 		relay_grpc_fail(req, GRPC_STATUS_UNIMPLEMENTED, "no such call");
 	if (req->status != GRPC_STATUS_OK) {
 		call_send(call);
-	} else if (nreceiving < RECEIVING_MAX) {
+	} else if (may_receive(call)) {
 		call_receive(call);
 	} else {
 		call->waits = true;

@@ -8,6 +8,8 @@
 #include "grpc_request.h"
 
 #define RELAY_GRPC_CANDIDATES 256
+/* octets of edits of one, between commits */
+#define RELAY_GRPC_EDITED_MAX (8 * 1024 * 1024)
 /* how long one stays when its session has ended: scripts make a connection a
  * call */
 #define RELAY_GRPC_ORPHAN_S 60

@@ -10,6 +10,7 @@
  */
 #include <zebra.h>
 
+#include <poll.h>
 #include <sys/capability.h>
 #include <sys/epoll.h>
 
@@ -225,6 +226,7 @@ static void on_epoll(struct frr_event *ev)
 static void on_greeting(struct frr_event *ev)
 {
 	struct session *s = EVENT_ARG(ev);
+	struct pollfd pfd = {.fd = s->fd, .events = POLLRDHUP};
 	char text[PREFACE_LEN];
 	ssize_t n = recv(s->fd, text, sizeof(text), MSG_PEEK);
 
@@ -234,6 +236,10 @@ static void on_greeting(struct frr_event *ev)
 		return;
 	}
 	if (n <= 0 || memcmp(text, PREFACE, n)) {
+		session_free(s);
+		return;
+	}
+	if ((size_t)n < PREFACE_LEN && poll(&pfd, 1, 0) > 0) {
 		session_free(s);
 		return;
 	}

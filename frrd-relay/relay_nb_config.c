@@ -177,10 +177,12 @@ int relay_nb_pre_validate(struct nb_cb_pre_validate_args *args)
 
 	relay_watchdog_kick();
 	cfgs = read_instances(root, &n);
-	for (size_t i = 0; ok && i < n; i++)
+	for (size_t i = 0; ok && i < n; i++) {
+		relay_watchdog_kick();
 		/* pairs once: each against those before it */
 		ok = relay_validate_relay(&cfgs[i], cfgs, i, &tracks,
 					  args->errmsg, args->errmsg_len);
+	}
 	XFREE(MTYPE_RELAY_CANDIDATE, cfgs);
 	if (!ok)
 		explain_removed(root, args->errmsg, args->errmsg_len);

@@ -260,6 +260,10 @@ int relay_nb_tree_edit(struct lyd_node **config,
 	struct lyd_node *work = *config;
 	int ret;
 
+	if (nupdate + ndel > RELAY_NB_MAX_EDITS)
+		return relay_nb_err(err, err_len, EMSGSIZE,
+				    "%zu edits, of which there may be %d at once",
+				    nupdate + ndel, RELAY_NB_MAX_EDITS);
 	ret = check_updates(update, nupdate, err, err_len);
 	if (ret < 0)
 		return ret;
@@ -390,6 +394,18 @@ static int parse(LYD_FORMAT format, const char *text, struct lyd_node **tree,
 	return -EINVAL;
 }
 
+/* No less than there are nodes, but for a few on the way to the first. */
+static size_t count_nodes(LYD_FORMAT format, const char *text)
+{
+	char mark = format == LYD_XML ? '<' : ',';
+	size_t n = 0;
+
+	for (; (text = strchr(text, mark)); text++)
+		n++;
+	/* an element has two */
+	return format == LYD_XML ? n / 2 : n;
+}
+
 int relay_nb_tree_load(struct lyd_node **config, bool replace,
 		       LYD_FORMAT format, const char *text, char *err,
 		       size_t err_len)
@@ -397,6 +413,10 @@ int relay_nb_tree_load(struct lyd_node **config, bool replace,
 	struct lyd_node *tree, *work = NULL;
 	int ret;
 
+	if (count_nodes(format, text) > RELAY_NB_MAX_LOADED)
+		return relay_nb_err(err, err_len, EMSGSIZE,
+				    "more than the %d nodes that may be loaded at once",
+				    RELAY_NB_MAX_LOADED);
 	ret = parse(format, text, &tree, err, err_len);
 	if (ret < 0)
 		return ret;
@@ -421,5 +441,40 @@ int relay_nb_tree_load(struct lyd_node **config, bool replace,
 	lyd_free_all(*config);
 	*config = work;
 	fill(config);
+	return 0;
+}
+
+static uint32_t max_entries(const struct lysc_node *snode)
+{
+	switch (snode->nodetype) {
+	case LYS_LIST:
+		return ((const struct lysc_node_list *)snode)->max;
+	case LYS_LEAFLIST:
+		return ((const struct lysc_node_leaflist *)snode)->max;
+	default:
+		return UINT32_MAX;
+	}
+}
+
+int relay_nb_tree_bounded(const struct lyd_node *config, char *err,
+			  size_t err_len)
+{
+	const struct lysc_node *snode = NULL;
+	const struct lyd_node *node;
+	uint32_t n = 0;
+	int ret = 0;
+
+	/* entries of one list are neighbours */
+	LY_LIST_FOR (config, node) {
+		n = node->schema == snode ? n + 1 : 1;
+		snode = node->schema;
+		if (snode && max_entries(snode) && n > max_entries(snode))
+			return relay_nb_err(err, err_len, EINVAL,
+					    "more than %u entries of %s",
+					    max_entries(snode), snode->name);
+		ret = relay_nb_tree_bounded(lyd_child(node), err, err_len);
+		if (ret < 0)
+			return ret;
+	}
 	return 0;
 }

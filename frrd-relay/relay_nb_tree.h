@@ -18,6 +18,13 @@
 /* Nodes of operational state in one tree: some 4 MiB of JSON. */
 #define RELAY_NB_MAX_NODES 200000
 
+/*
+ * What a client may have the main thread read at once; libyang takes seconds for
+ * more in one list. Single edits, and (commas in JSON, elements in XML) nodes.
+ */
+#define RELAY_NB_MAX_EDITS 10000
+#define RELAY_NB_MAX_LOADED 65536
+
 enum relay_nb_data { RELAY_NB_ALL, RELAY_NB_CONFIG, RELAY_NB_STATE };
 
 /*
@@ -66,5 +73,13 @@ int relay_nb_tree_edit(struct lyd_node **config,
 int relay_nb_tree_load(struct lyd_node **config, bool replace,
 		       LYD_FORMAT format, const char *text, char *err,
 		       size_t err_len);
+
+/*
+ * Does a list or leaf-list have more entries than the module allows? To be asked
+ * before libyang validates the tree, which may take the square of their number.
+ * Returns 0 or -EINVAL with one line in err.
+ */
+int relay_nb_tree_bounded(const struct lyd_node *config, char *err,
+			  size_t err_len);
 
 #endif /* _RELAY_NB_TREE_H */

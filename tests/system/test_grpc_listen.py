@@ -333,6 +333,8 @@ def test_what_is_not_its_own(box, path):
 def test_port_is_taken(box):
     router = box.relay
     with router.ns.socket(socket.AF_INET, socket.SOCK_STREAM) as other:
+        # connections of the tests before are not forgotten yet
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         other.bind(("127.0.0.1", PORT))
         other.listen(1)
         assert str(PORT) in refused(router, "--grpc", PORT)
