@@ -42,7 +42,7 @@ enum step {
 	STEP_SETTLE, /* what became of an answer that was held back */
 	STEP_LEAVE,  /* a session ends, and another client comes */
 	STEP_PASS,
-	STEP_MANY, /* candidates */
+	STEP_MANY, /* candidates, or commits */
 	STEP_VTYSH_EDIT,
 	STEP_VTYSH_COMMIT,
 	STEP_VTYSH_LOCK,
@@ -473,6 +473,29 @@ static void simple_call(struct input *in, enum step step, uint8_t how)
 	}
 }
 
+/* So many that bounds are reached. */
+static void many(struct input *in, uint8_t how)
+{
+	Frr__EditCandidateRequest edit = FRR__EDIT_CANDIDATE_REQUEST__INIT;
+	Frr__CommitRequest commit = FRR__COMMIT_REQUEST__INIT;
+	Frr__PathValue value = FRR__PATH_VALUE__INIT, *list = &value;
+
+	edit.candidate_id = commit.candidate_id = model_candidate(0);
+	edit.n_update = 1;
+	edit.update = &list;
+	value.path = (char *)BOX "/size";
+	commit.phase = ALL;
+	for (int i = 0; i < how % 64; i++) {
+		if (how & 0x80) {
+			value.value = (char *)(i % 2 ? "1" : "2");
+			call(0, "EditCandidate", &edit.base);
+			call(0, "Commit", &commit.base);
+		} else {
+			simple_call(in, STEP_CREATE, how & ~7);
+		}
+	}
+}
+
 static void leave(size_t which)
 {
 	grpc_session_ended(sessions[which]);
@@ -524,8 +547,7 @@ static void one_step(struct input *in)
 		model_pass(how);
 		break;
 	case STEP_MANY:
-		for (int i = 0; i < how % 64; i++)
-			simple_call(in, STEP_CREATE, how & ~7);
+		many(in, how);
 		break;
 	case STEP_VTYSH_EDIT:
 		path = TEXT(in, paths);

@@ -474,7 +474,7 @@ def grpc_calls():
         commits(bob, 1, everything),
         "phases": two + mine + commits(ann, 0, validate) + commits(ann, 0, abort) + commits(ann, 0, prepare, 1) +
         commits(bob, 0, everything) + edits(bob, 1, ((lid, 8),)) + commits(bob, 1, everything) + commits(ann, 0, apply) +
-        commits(bob, 1, everything),
+        commits(bob, 1, everything) + (transactions, 0),
         "aborted": (create, ann) + mine + commits(ann, 0, prepare) + commits(ann, 0, abort) + commits(ann, 0, everything),
         "refused": (create, ann) + edits(ann, 0, ((counters, 0),)) + commits(ann, 0, everything) + commits(ann, 0, validate),
         "no-room": (create, ann) + edits(ann, 0, ((relay, 0),)) + commits(ann, 0, prepare) + commits(ann, 0, everything),
@@ -487,8 +487,9 @@ def grpc_calls():
         "left": two + mine + commits(ann, 0, prepare) + (lock, bob, leave, 0, leave, 1) + commits(eve, 0, everything),
         "orphan": two + (leave, 0, wait, 59, update, bob, 0, wait, 1, update, bob, 0, wait, 60, update, bob, 1),
         "waits": (create, ann) + mine + commits(ann, 0, prepare) + (wait, 29, wait, 1) + commits(ann, 0, apply),
-        "full": (many, ann | 63, many, bob | 55, many, ann | 63, many, bob | 55, many, eve | 40, create, eve, leave, 0) +
-        (create, eve) * 3 + commits(bob, 3, prepare) + (leave, 1, many, eve | 60),
+        "ring": (create, ann, many, 191, many, 190, transactions, 0, transaction, 0, 99, transaction, 0, 102),
+        "full": (create, ann) * 4 + (many, 63) * 4 + (create, eve, update, eve, 0) + edits(eve, 1, ((size, 3),)) +
+        commits(eve, 1, prepare) + (leave, 0) + (create, eve) * 5 + commits(eve, 1, apply),
         "vtysh": lines(size, 3) + two + (line, 1, tag, 0) + mine + commits(ann, 0, everything) + (line_commit, 0) +
         edits(bob, 1, ((road, 6),)) + commits(bob, 1, everything) + lines(lid, 8) + (transactions, 0),
         "vtysh-waits": two + mine + commits(ann, 0, prepare) + lines(lid, 8) + commits(ann, 0, apply) + lines(lid, 8),

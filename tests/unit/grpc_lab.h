@@ -77,6 +77,14 @@ grpc_status_code grpc_unlock(uint64_t session);
 #define APPLY FRR__COMMIT_REQUEST__PHASE__APPLY
 #define ALL FRR__COMMIT_REQUEST__PHASE__ALL
 
+/* for cmocka */
+#define OK(call) assert_int_equal(call, GRPC_STATUS_OK)
+#define FAILS(call, what, why)                                                 \
+	do {                                                                   \
+		assert_int_equal(call, GRPC_STATUS_##what);                    \
+		assert_string_equal(grpc_said.text, why);                      \
+	} while (0)
+
 /* ---------------------------------------------------------------- vtysh */
 
 /* A line of configuration: into vtysh's candidate, and that is committed, as

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "northbound_cli.h"
+#include "northbound.h"
 
 #include "grpc_candidate.h"
 #include "grpc_northbound.h"
@@ -25,13 +25,6 @@
 #define SHELF BOX "/shelf[row='1'][side='left']"
 
 #define IN_BOX(json) "{\"relay-lab:box\":{" json "}}"
-
-#define OK(call) assert_int_equal(call, GRPC_STATUS_OK)
-#define FAILS(call, what, why)                                                 \
-	do {                                                                   \
-		assert_int_equal(call, GRPC_STATUS_##what);                    \
-		assert_string_equal(grpc_said.text, why);                      \
-	} while (0)
 
 static int setup(void **state)
 {
@@ -246,6 +239,35 @@ static void test_load(void **state)
 	expect_candidate(id, "{}");
 }
 
+/* What it has been given, whether it has kept it or not; a commit makes it
+ * anew. */
+static void test_edit_bound(void **state)
+{
+	const size_t size = 2 * 1000 * 1000;
+	char *text = malloc(size + 1), why[128];
+	uint32_t id = create(ANN);
+
+	memset(text, 'x', size);
+	text[size] = '\0';
+	for (int round = 0; round < 2; round++) {
+		text[0] = 'a' + round;
+		for (int i = 0; i < 4; i++)
+			OK(grpc_edit(ANN, id, BOX "/road", text));
+		snprintf(
+			why, sizeof(why),
+			"candidate %u has had 8388608 octets of edits: commit it, or begin anew",
+			id);
+		FAILS(grpc_edit(ANN, id, BOX "/road", text), RESOURCE_EXHAUSTED,
+		      why);
+		FAILS(grpc_load(ANN, id, true, text), RESOURCE_EXHAUSTED, why);
+		/* which are short */
+		OK(grpc_edit(BOB, id, SIZE, round ? "8" : "7"));
+		OK(grpc_update(ANN, id));
+		OK(grpc_commit(ANN, id, ALL, ""));
+	}
+	free(text);
+}
+
 /* ------------------------------------------------------------------ bounds */
 
 static void test_bound(void **state)
@@ -411,188 +433,6 @@ static void test_prepared_is_used(void **state)
 	assert_false(relay_grpc_candidates_prepared());
 }
 
-/* ----------------------------------------------------------- sessions end */
-
-/* At each point of all that it may do. */
-static void test_session_ends(void **state)
-{
-	enum {
-		CREATED,
-		EDITED,
-		REFUSED,
-		PREPARED,
-		PREPARED_BY_BOB,
-		ABORTED,
-		APPLIED,
-		LOCKED,
-		LOCKED_PREPARED,
-		UNLOCKED,
-		DELETED,
-		POINTS
-	};
-	uint32_t id, other;
-
-	for (int point = CREATED; point < POINTS; point++) {
-		teardown(state);
-		setup(state);
-		id = create(ANN);
-		if (point == LOCKED || point == LOCKED_PREPARED ||
-		    point == UNLOCKED)
-			OK(grpc_lock(ANN));
-		if (point != CREATED)
-			OK(grpc_edit(ANN, id, SIZE, "7"));
-		if (point == REFUSED)
-			assert_int_not_equal(grpc_commit(ANN, id, APPLY, ""),
-					     GRPC_STATUS_OK);
-		if (point == PREPARED || point == ABORTED || point == APPLIED ||
-		    point == LOCKED_PREPARED)
-			OK(grpc_commit(ANN, id, PREPARE, ""));
-		if (point == PREPARED_BY_BOB)
-			OK(grpc_commit(BOB, id, PREPARE, ""));
-		if (point == ABORTED)
-			OK(grpc_commit(ANN, id, ABORT, ""));
-		if (point == APPLIED)
-			OK(grpc_commit(ANN, id, APPLY, ""));
-		if (point == UNLOCKED)
-			OK(grpc_unlock(ANN));
-		if (point == DELETED)
-			OK(grpc_delete(ANN, id));
-
-		grpc_session_ended(ANN);
-		assert_int_equal(relay_grpc_candidates_prepared(),
-				 point == PREPARED_BY_BOB);
-		assert_null(relay_grpc_lock_owner());
-		assert_int_equal(relay_grpc_candidates_count(),
-				 point != DELETED);
-		expect_running(point == APPLIED ? IN_BOX("\"size\":7") : "{}");
-
-		/* nobody waits for it */
-		if (point == PREPARED_BY_BOB)
-			OK(grpc_commit(BOB, id, ABORT, ""));
-		OK(grpc_lock(BOB));
-		other = create(BOB);
-		OK(grpc_edit(BOB, other, LID, "shut"));
-		OK(grpc_commit(BOB, other, ALL, ""));
-		/* or goes on with it */
-		if (point != CREATED && point != APPLIED && point != DELETED)
-			OK(grpc_commit(BOB, id, ALL, ""));
-		grpc_session_ended(BOB);
-		age(BEGIN + 60);
-		assert_int_equal(relay_grpc_candidates_count(), 0);
-	}
-}
-
-static void test_others_end(void **state)
-{
-	uint32_t id = create(ANN);
-
-	OK(grpc_lock(ANN));
-	OK(grpc_edit(BOB, id, SIZE, "7"));
-	OK(grpc_commit(ANN, id, PREPARE, ""));
-	grpc_session_ended(BOB);
-	grpc_session_ended(BOB + 1);
-	assert_true(relay_grpc_candidates_prepared());
-	assert_string_equal(relay_grpc_lock_owner(), "gRPC 127.0.0.1:11");
-	OK(grpc_commit(ANN, id, APPLY, ""));
-	expect_running(IN_BOX("\"size\":7"));
-}
-
-/* ------------------------------------------------------------ lost answers */
-
-static struct grpc_call *commit_call(uint32_t id, int phase)
-{
-	Frr__CommitRequest input = FRR__COMMIT_REQUEST__INIT;
-
-	input.candidate_id = id;
-	input.phase = phase;
-	return grpc_call(ANN, "Commit", &input.base);
-}
-
-/* The client has gone, and can't know what it has. */
-static void test_undo(void **state)
-{
-	Frr__CreateCandidateRequest create_input =
-		FRR__CREATE_CANDIDATE_REQUEST__INIT;
-	Frr__LockConfigRequest lock_input = FRR__LOCK_CONFIG_REQUEST__INIT;
-	uint32_t id;
-
-	grpc_call_lose(grpc_call(ANN, "CreateCandidate", &create_input.base));
-	assert_int_equal(relay_grpc_candidates_count(), 0);
-	grpc_call_lose(grpc_call(ANN, "LockConfig", &lock_input.base));
-	assert_null(relay_grpc_lock_owner());
-
-	id = create(ANN);
-	OK(grpc_edit(ANN, id, SIZE, "7"));
-	grpc_call_lose(commit_call(id, PREPARE));
-	assert_false(relay_grpc_candidates_prepared());
-	assert_int_equal(relay_grpc_candidates_count(), 1);
-	grpc_call_lose(commit_call(id, VALIDATE));
-	/* a refusal has made nothing that could be undone */
-	OK(grpc_commit(ANN, id, PREPARE, ""));
-	grpc_call_lose(commit_call(id, PREPARE));
-	assert_true(relay_grpc_candidates_prepared());
-	OK(grpc_lock(BOB));
-	grpc_call_lose(grpc_call(ANN, "LockConfig", &lock_input.base));
-	grpc_call_lose(grpc_call(BOB, "LockConfig", &lock_input.base));
-	assert_string_equal(relay_grpc_lock_owner(), "gRPC 127.0.0.1:12");
-	/* what runs, runs */
-	OK(grpc_unlock(BOB));
-	grpc_call_lose(commit_call(id, APPLY));
-	expect_running(IN_BOX("\"size\":7"));
-	OK(grpc_edit(ANN, id, SIZE, "8"));
-	grpc_call_lose(commit_call(id, ALL));
-	expect_running(IN_BOX("\"size\":8"));
-}
-
-/* The word that the client has gone comes late. */
-static void test_undo_late(void **state)
-{
-	Frr__CreateCandidateRequest input = FRR__CREATE_CANDIDATE_REQUEST__INIT;
-	Frr__LockConfigRequest lock_input = FRR__LOCK_CONFIG_REQUEST__INIT;
-	struct grpc_call *made = grpc_call(ANN, "CreateCandidate", &input.base);
-	struct grpc_call *prepared, *locked;
-	uint32_t id = create(ANN);
-
-	OK(grpc_edit(ANN, id, SIZE, "7"));
-	prepared = commit_call(id, PREPARE);
-	grpc_session_ended(ANN);
-	OK(grpc_commit(BOB, id, PREPARE, ""));
-	/* which is Bob's, who has his answer */
-	grpc_call_lose(prepared);
-	assert_true(relay_grpc_candidates_prepared());
-	OK(grpc_commit(BOB, id, APPLY, ""));
-
-	OK(grpc_edit(ANN, id, SIZE, "8"));
-	prepared = commit_call(id, PREPARE);
-	OK(grpc_commit(ANN, id, ABORT, ""));
-	OK(grpc_commit(ANN, id, PREPARE, ""));
-	grpc_call_lose(prepared);
-	assert_true(relay_grpc_candidates_prepared());
-	OK(grpc_commit(ANN, id, ABORT, ""));
-
-	locked = grpc_call(ANN, "LockConfig", &lock_input.base);
-	OK(grpc_unlock(ANN));
-	OK(grpc_lock(ANN));
-	grpc_call_lose(locked);
-	assert_non_null(relay_grpc_lock_owner());
-
-	age(BEGIN + 60);
-	assert_int_equal(relay_grpc_candidates_count(), 0);
-	create(BOB);
-	grpc_call_lose(made);
-	assert_int_equal(relay_grpc_candidates_count(), 1);
-}
-
-/* relayd stops with all that there can be. */
-static void test_stop(void **state)
-{
-	uint32_t id = create(ANN);
-
-	create(BOB);
-	OK(grpc_edit(ANN, id, SIZE, "7"));
-	OK(grpc_commit(ANN, id, PREPARE, ""));
-}
-
 static int start(void **state)
 {
 	lab_start();
@@ -610,24 +450,13 @@ static int stop(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_numbers),
-		TEST(test_unknown),
-		TEST(test_edit),
-		TEST(test_edit_refused),
-		TEST(test_edit_many),
-		TEST(test_load),
-		TEST(test_bound),
-		TEST(test_room),
-		TEST(test_idle),
-		TEST(test_idle_option),
-		TEST(test_orphan),
-		TEST(test_prepared),
-		TEST(test_prepared_is_used),
-		TEST(test_session_ends),
-		TEST(test_others_end),
-		TEST(test_undo),
-		TEST(test_undo_late),
-		TEST(test_stop),
+		TEST(test_numbers),	TEST(test_unknown),
+		TEST(test_edit),	TEST(test_edit_refused),
+		TEST(test_edit_many),	TEST(test_edit_bound),
+		TEST(test_load),	TEST(test_bound),
+		TEST(test_room),	TEST(test_idle),
+		TEST(test_idle_option), TEST(test_orphan),
+		TEST(test_prepared),	TEST(test_prepared_is_used),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);

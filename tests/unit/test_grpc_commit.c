@@ -35,13 +35,6 @@
 #define IN_PROGRESS "there's already another transaction in progress"
 #define IS_LOCKED "running configuration is locked by another client"
 
-#define OK(call) assert_int_equal(call, GRPC_STATUS_OK)
-#define FAILS(call, what, why)                                                 \
-	do {                                                                   \
-		assert_int_equal(call, GRPC_STATUS_##what);                    \
-		assert_string_equal(grpc_said.text, why);                      \
-	} while (0)
-
 static int setup(void **state)
 {
 	grpc_lab_now = 1000;

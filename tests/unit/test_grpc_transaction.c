@@ -23,8 +23,6 @@
 
 #define IN_BOX(json) "{\"relay-lab:box\":{" json "}}"
 
-#define OK(call) assert_int_equal(call, GRPC_STATUS_OK)
-
 static uint32_t candidate;
 
 static int setup(void **state)
