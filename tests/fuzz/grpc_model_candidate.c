@@ -256,32 +256,30 @@ static bool commit_right(struct grpc_call *call, struct candidate *c,
 {
 	bool blocked = model.prepared.id || model.vtysh_lock ||
 		       (model.lock && model.lock != call->req.session);
-	grpc_status_code status = call->req.status, expected;
+	grpc_status_code status = call->req.status;
 	enum change change;
 	struct flat own;
 	bool relayds;
 
-	if (!model_validate(&c->own))
-		return status == GRPC_STATUS_INVALID_ARGUMENT;
 	flat_read(&own, c->own, false);
 	relayds = model_is_relayds(&own);
 	flat_free(&own);
-	change = model_changes(c->own);
-	if (only_validate)
-		return status == GRPC_STATUS_OK ||
+	/* is looked at first, but for what YANG says of numbers of entries */
+	if (blocked && !only_validate)
+		return status == GRPC_STATUS_UNAVAILABLE ||
 		       (relayds && status == GRPC_STATUS_INVALID_ARGUMENT);
-	expected = blocked   ? GRPC_STATUS_UNAVAILABLE
-		   : relayds ? GRPC_STATUS_RESOURCE_EXHAUSTED
-			     : GRPC_STATUS_OK;
-	if (relayds)
-		return status == expected ||
-		       status == GRPC_STATUS_INVALID_ARGUMENT ||
-		       (change == CHANGE_MAYBE &&
-			status == GRPC_STATUS_ABORTED);
-	if (change == CHANGE_NONE)
-		return status == GRPC_STATUS_ABORTED;
-	return status == expected ||
-	       (change == CHANGE_MAYBE && status == GRPC_STATUS_ABORTED);
+	if (!model_validate(&c->own))
+		return status == GRPC_STATUS_INVALID_ARGUMENT;
+	change = model_changes(c->own);
+	if (relayds && status == GRPC_STATUS_INVALID_ARGUMENT)
+		return true;
+	if (only_validate)
+		return status == GRPC_STATUS_OK;
+	if (change != CHANGE_SOME && status == GRPC_STATUS_ABORTED)
+		return true;
+	return change != CHANGE_NONE &&
+	       status == (relayds ? GRPC_STATUS_RESOURCE_EXHAUSTED
+				  : GRPC_STATUS_OK);
 }
 
 static struct model_undo prepared(struct grpc_call *call, struct candidate *c,
