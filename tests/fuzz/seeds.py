@@ -434,8 +434,8 @@ def grpc_message():
     yield "torn", field(2, value)[:-3]
     yield "lies", b"\x12\xff\xff\xff\xff\x0f" + value
     for name, text in (("alone", b"\x80"), ("cut", b"\xe2\x82"), ("long", b"\xc0\xaf"), ("surrogate", b"\xed\xa0\x80"),
-                       ("beyond", b"\xf4\x90\x80\x80"), ("five", b"\xf8\x88\x80\x80\x80"), ("last", b"\xf4\x8f\xbf\xbf"),
-                       ("nul", b"a\0b")):
+                       ("beyond", b"\xf4\x90\x80\x80"), ("five", b"\xf8\x88\x80\x80\x80"),
+                       ("last", b"\xf4\x8f\xbf\xbf"), ("nul", b"a\0b")):
         for number in (1, 3, 4):
             yield f"utf8-{name}-{number}", field(number, text)
         yield f"utf8-{name}-nested", field(2, field(1, text)) + field(3, field(2, text))
@@ -451,7 +451,8 @@ def grpc_calls():
     ann, bob, eve = 0, 8, 16  # sessions; 6 and 7 hold an answer back, and lose it
 
     def edits(who, candidate, update=(), remove=()):
-        return (edit, who, candidate, len(update)) + sum(update, ()) + (len(remove),) + sum(((p, 0) for p in remove), ())
+        return (edit, who, candidate, len(update)) + sum(update, ()) + (len(remove),) + \
+            sum(((p, 0) for p in remove), ())
 
     def commits(who, candidate, phase, comment=0):
         return (commit, who, candidate, phase, comment)
@@ -473,16 +474,19 @@ def grpc_calls():
         edits(bob, 1, ((gauge, 3),)) + edits(ann, 0, ((entry, 0),)) + commits(ann, 0, everything) +
         commits(bob, 1, everything),
         "phases": two + mine + commits(ann, 0, validate) + commits(ann, 0, abort) + commits(ann, 0, prepare, 1) +
-        commits(bob, 0, everything) + edits(bob, 1, ((lid, 8),)) + commits(bob, 1, everything) + commits(ann, 0, apply) +
-        commits(bob, 1, everything) + (transactions, 0),
-        "aborted": (create, ann) + mine + commits(ann, 0, prepare) + commits(ann, 0, abort) + commits(ann, 0, everything),
-        "refused": (create, ann) + edits(ann, 0, ((counters, 0),)) + commits(ann, 0, everything) + commits(ann, 0, validate),
-        "no-room": (create, ann) + edits(ann, 0, ((relay, 0),)) + commits(ann, 0, prepare) + commits(ann, 0, everything),
+        commits(bob, 0, everything) + edits(bob, 1, ((lid, 8),)) + commits(bob, 1, everything) +
+        commits(ann, 0, apply) + commits(bob, 1, everything) + (transactions, 0),
+        "aborted": (create, ann) + mine + commits(ann, 0, prepare) + commits(ann, 0, abort) +
+        commits(ann, 0, everything),
+        "refused": (create, ann) + edits(ann, 0, ((counters, 0),)) + commits(ann, 0, everything) +
+        commits(ann, 0, validate),
+        "no-room": (create, ann) + edits(ann, 0, ((relay, 0),)) + commits(ann, 0, prepare) +
+        commits(ann, 0, everything),
         "locked": (lock, ann, lock, bob) + two + mine + commits(bob, 0, everything) + commits(ann, 0, prepare) +
         (unlock, ann, lock, bob) + commits(ann, 0, apply),
         "lost": (create, ann | 7, create, ann) + mine + commits(ann | 7, 0, prepare) + (lock, bob | 7, lock, ann),
-        "late": (create, ann | 6, create, ann) + mine + commits(ann | 6, 1, prepare) + commits(ann, 1, abort) +
-        commits(bob, 1, prepare) + (settle, 3, settle, 1),
+        "late": (create, ann | 6, create, ann) + edits(ann, 1, ((size, 3),)) + commits(ann | 6, 1, prepare) +
+        commits(ann, 1, abort) + commits(bob, 1, prepare) + (settle, 3, settle, 1),
         "late-lock": (lock, ann | 6, unlock, ann, lock, ann, settle, 1, lock, bob | 6, leave, 1, settle, 1),
         "left": two + mine + commits(ann, 0, prepare) + (lock, bob, leave, 0, leave, 1) + commits(eve, 0, everything),
         "orphan": two + (leave, 0, wait, 59, update, bob, 0, wait, 1, update, bob, 0, wait, 60, update, bob, 1),
