@@ -86,7 +86,7 @@ static uint32_t committed(struct relay_grpc_candidate *c,
 			  const char *comment)
 {
 	struct nb_config *shared = vty_shared_candidate_config;
-	char client[RELAY_GRPC_PEER_LEN + 8];
+	char client[RELAY_GRPC_PEER_LEN + 8], line[RELAY_GRPC_PEER_LEN + 256];
 	uint32_t id;
 
 	if (relay_nb_merge(before->tree, running_config->dnode,
@@ -101,8 +101,11 @@ static uint32_t committed(struct relay_grpc_candidate *c,
 
 	snprintf(client, sizeof(client), "gRPC %s", req->peer);
 	id = relay_grpc_transaction_record(client, comment);
-	zlog_notice("configuration changed by %s, transaction %u%s%.200s",
-		    client, id, comment[0] ? ": " : "", comment);
+	/* a comment may have lines, which would be lines of the log */
+	relay_nb_err(line, sizeof(line), 0,
+		     "configuration changed by %s, transaction %u%s%s", client,
+		     id, comment[0] ? ": " : "", comment);
+	zlog_notice("%s", line);
 	return id;
 }
 

@@ -8,10 +8,12 @@
 #include <cmocka.h>
 
 #include "northbound_cli.h"
+#include "zlog.h"
 
 #include "grpc_transaction.h"
 
 #include "grpc_lab.h"
+#include "utf8.h"
 
 #define ANN 11 /* sessions */
 #define BOB 12
@@ -187,6 +189,52 @@ static void test_comment_of_phases(void **state)
 		grpc_call_end(call);
 	}
 	assert_int_equal(listed(), array_size(cases));
+}
+
+/* ------------------------------------------------------------- in the log */
+
+static char logged[1024];
+
+static void keep_message(struct zlog_target *zt, struct zlog_msg *msgs[],
+			 size_t nmsgs)
+{
+	const char *text;
+	size_t len;
+
+	/* the message's end is not in the length */
+	for (size_t i = 0; i < nmsgs; i++) {
+		text = zlog_msg_text(msgs[i], &len);
+		snprintf(logged, sizeof(logged), "%.*s", (int)len, text);
+	}
+}
+
+/* One line, whatever a client has to say. */
+static void test_log(void **state)
+{
+	struct zlog_target *target =
+		zlog_target_clone(MTYPE_TMP, NULL, sizeof(struct zlog_target));
+	char expected[512], text[RELAY_GRPC_COMMENT_MAX + 1];
+
+	target->prio_min = LOG_NOTICE;
+	target->logfn = keep_message;
+	zlog_target_replace(NULL, target);
+	commit("one\n2026/11/30 relayd: two\x1b[31m\x7f");
+	snprintf(
+		expected, sizeof(expected),
+		"configuration changed by gRPC 127.0.0.1:11, transaction %u: one 2026/11/30 relayd: two [31m ",
+		grpc_said.id);
+	assert_string_equal(logged, expected);
+	commit("");
+	snprintf(expected, sizeof(expected),
+		 "configuration changed by gRPC 127.0.0.1:11, transaction %u",
+		 grpc_said.id);
+	assert_string_equal(logged, expected);
+	for (size_t i = 0; i + 3 < sizeof(text); i += 2)
+		strcpy(text + i, "\xc3\xbc");
+	commit(text);
+	assert_true(strlen(logged) > 200 && strlen(logged) < 400);
+	assert_true(utf8_valid(logged));
+	zlog_target_free(MTYPE_TMP, zlog_target_replace(target, NULL));
 }
 
 /* What came to nothing is no transaction. */
@@ -434,11 +482,17 @@ static int stop(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_list),      TEST(test_date),
-		TEST(test_comment),   TEST(test_comment_of_phases),
-		TEST(test_nothing),   TEST(test_vtysh),
-		TEST(test_start),     TEST(test_get),
-		TEST(test_hundred),   TEST(test_eight_megabytes),
+		TEST(test_list),
+		TEST(test_date),
+		TEST(test_comment),
+		TEST(test_comment_of_phases),
+		TEST(test_log),
+		TEST(test_nothing),
+		TEST(test_vtysh),
+		TEST(test_start),
+		TEST(test_get),
+		TEST(test_hundred),
+		TEST(test_eight_megabytes),
 		TEST(test_too_large),
 	};
 
