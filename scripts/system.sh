@@ -193,7 +193,7 @@ relay_renew() {
 			vtysh_in "$space" -c 'configure terminal' -c 'relay graceful-restart 120' >/dev/null 2>&1 ||
 				relay_warn "relayd takes no planned restart, routes are withdrawn for a moment"
 		fi
-		kill -TERM "$pid" 2>/dev/null
+		kill -TERM "$pid" 2>/dev/null || :
 		wait_gone "$pid" 660 || relay_warn "relayd (process $pid) does not end"
 		[ "$space" != - ] || space=
 		as_watchfrr "$watcher" env "FRR_PATHSPACE=$space" /usr/lib/frr/watchfrr.sh start relayd ||
