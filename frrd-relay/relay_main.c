@@ -19,6 +19,7 @@
 #include "relay_cli.h"
 #include "relay_debug.h"
 #include "relay_grpc.h"
+#include "relay_logs.h"
 #include "relay_memory.h"
 #include "relay_nb.h"
 #include "relay_restart.h"
@@ -117,6 +118,7 @@ static void relay_exit(void)
 	if (t_sweep && !relay_stop_planned())
 		tunnel_sweep();
 	EVENT_OFF(t_sweep);
+	relay_logs_stop();
 	relay_vty_peers_fini();
 	relay_restart_fini();
 	relay_zebra_stop();
@@ -321,6 +323,7 @@ int main(int argc, char **argv)
 	if (ret < 0)
 		zlog_warn("nobody watches relayd, routes of a hung one and what a dead one has left stay: %s",
 			  safe_strerror(-ret));
+	relay_logs_start(relay_main_loop);
 	relay_grpc_start(relay_main_loop);
 	frr_run(relay_main_loop);
 
