@@ -137,8 +137,8 @@ static int commit_prepare(struct relay_grpc_candidate *c,
 		.client = NB_CLIENT_GRPC,
 		.user = (void *)(uintptr_t)req->session,
 	};
-	ret = nb_candidate_commit_prepare(&c->context, c->config, comment,
-					  &c->transaction, err, len);
+	ret = compat_candidate_prepare(&c->context, c->config, comment,
+				       &c->transaction, err, len);
 	if (ret != NB_OK) {
 		char abort_err[256] = "";
 

@@ -411,7 +411,7 @@ void relay_grpc_execute(struct relay_grpc_request *req)
 			       sizeof(err)))
 			ret = NB_ERR_VALIDATION;
 	if (ret == NB_OK)
-		ret = nb_callback_rpc(node, node->xpath, in, out, err,
+		ret = compat_rpc_call(node, node->xpath, in, out, err,
 				      sizeof(err));
 	if (ret == NB_OK)
 		rpc_answer(req, out);

@@ -10,6 +10,7 @@
  */
 #include <zebra.h>
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/capability.h>
 #include <sys/epoll.h>

@@ -153,9 +153,7 @@ DEFPY_YANG(relay_ipv6_address, relay_ipv6_address_cmd,
 
 	/* one spelling, so that the same address is the same entry */
 	prefix2str(addr, value, sizeof(value));
-	nb_cli_enqueue_change(vty, "./ipv6/address",
-			      no ? NB_OP_DESTROY : NB_OP_CREATE, value);
-	return relay_cli_apply(vty, VTY_CURR_XPATH);
+	return relay_cli_set_entry(vty, "./ipv6/address", value, !no);
 }
 
 /* `route` names all attributes: what is not on the line has its default. */

@@ -15,6 +15,7 @@
 #include "libfrr.h"
 #include "northbound_cli.h"
 
+#include "compat.h"
 #include "relay_cli.h"
 #include "relay_debug.h"
 #include "relay_nb.h"
@@ -35,7 +36,7 @@ static void absolute_xpath(struct vty *vty, const char *xpath, char *out,
 
 static bool edit_candidate(struct vty *vty, char *err, size_t len)
 {
-	struct vty_cfg_change *change;
+	struct compat_cfg_change *change;
 	char xpath[XPATH_MAXLEN];
 	struct nb_node *node;
 	struct yang_data *data;
@@ -53,10 +54,10 @@ static bool edit_candidate(struct vty *vty, char *err, size_t len)
 		value = change->value ? change->value
 				      : yang_snode_get_default(node->snode);
 		data = yang_data_new(xpath, value);
-		ret = nb_candidate_edit(vty->candidate_config, node,
-					change->operation, xpath, NULL, data);
+		ret = compat_candidate_edit(vty->candidate_config, node,
+					    change->operation, xpath, data);
 		yang_data_free(data);
-		if (ret != NB_OK && ret != NB_ERR_NOT_FOUND) {
+		if (ret != NB_OK) {
 			snprintf(err, len, "%.200s is not a valid value",
 				 value ? value : xpath);
 			return false;
@@ -97,8 +98,8 @@ static int commit(struct vty *vty)
 	char errmsg[BUFSIZ] = {};
 	int ret;
 
-	ret = nb_candidate_commit(&context, vty->candidate_config, true, NULL,
-				  NULL, errmsg, sizeof(errmsg));
+	ret = compat_candidate_commit(&context, vty->candidate_config, errmsg,
+				      sizeof(errmsg));
 	if (ret == NB_OK || ret == NB_ERR_NO_CHANGES)
 		return CMD_SUCCESS;
 	print_error(vty, errmsg);
@@ -146,6 +147,17 @@ int relay_cli_apply(struct vty *vty, const char *object)
 int relay_cli_set_leaf(struct vty *vty, const char *xpath, const char *value)
 {
 	nb_cli_enqueue_change(vty, xpath, NB_OP_MODIFY, value);
+	return relay_cli_apply(vty, VTY_CURR_XPATH);
+}
+
+int relay_cli_set_entry(struct vty *vty, const char *leaf_list,
+			const char *value, bool there)
+{
+	char xpath[XPATH_MAXLEN];
+
+	compat_leaf_list_xpath(xpath, sizeof(xpath), leaf_list, value);
+	nb_cli_enqueue_change(vty, xpath, there ? NB_OP_CREATE : NB_OP_DESTROY,
+			      value);
 	return relay_cli_apply(vty, VTY_CURR_XPATH);
 }
 

@@ -181,6 +181,13 @@ void relay_cli_show_instance(struct vty *vty, const struct lyd_node *dnode,
 		vty_out(vty, " shutdown\n");
 }
 
+/* The order of show relay, whichever libyang's is. */
+int relay_cli_instance_cmp(const struct lyd_node *a, const struct lyd_node *b)
+{
+	return strcmp(yang_dnode_get_string(a, "./name"),
+		      yang_dnode_get_string(b, "./name"));
+}
+
 void relay_cli_show_end(struct vty *vty, const struct lyd_node *dnode)
 {
 	vty_out(vty, "exit\n");

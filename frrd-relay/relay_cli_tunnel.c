@@ -174,8 +174,7 @@ DEFPY_YANG(relay_tunnel_uplink, relay_tunnel_uplink_cmd,
 		vty_out(vty, "%% %s\n", err);
 		return CMD_WARNING_CONFIG_FAILED;
 	}
-	nb_cli_enqueue_change(vty, "./tunnel/uplink", NB_OP_CREATE, ifname);
-	return relay_cli_apply(vty, VTY_CURR_XPATH);
+	return relay_cli_set_entry(vty, "./tunnel/uplink", ifname, true);
 }
 
 DEFPY_YANG(no_relay_tunnel_uplink, no_relay_tunnel_uplink_cmd,
@@ -185,8 +184,7 @@ DEFPY_YANG(no_relay_tunnel_uplink, no_relay_tunnel_uplink_cmd,
 	"Interface on whose ingress packets take the fast way\n"
 	"Interface name\n")
 {
-	nb_cli_enqueue_change(vty, "./tunnel/uplink", NB_OP_DESTROY, ifname);
-	return relay_cli_apply(vty, VTY_CURR_XPATH);
+	return relay_cli_set_entry(vty, "./tunnel/uplink", ifname, false);
 }
 
 DEFPY_YANG(relay_tunnel_ttl, relay_tunnel_ttl_cmd,
@@ -291,9 +289,7 @@ static int edit_prefix(struct vty *vty, const char *xpath, bool no,
 	prefix_copy(&p, prefix);
 	apply_mask(&p);
 	prefix2str(&p, value, sizeof(value));
-	nb_cli_enqueue_change(vty, xpath, no ? NB_OP_DESTROY : NB_OP_CREATE,
-			      value);
-	return relay_cli_apply(vty, VTY_CURR_XPATH);
+	return relay_cli_set_entry(vty, xpath, value, !no);
 }
 
 DEFPY_YANG(relay_filter_permit, relay_filter_permit_cmd,

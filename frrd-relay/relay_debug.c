@@ -3,6 +3,7 @@
 
 #include "command.h"
 
+#include "compat.h"
 #include "relay_debug.h"
 #include "relay_nodes.h"
 
@@ -11,12 +12,18 @@
 #endif
 
 /* clang-format off */
-struct debug relay_dbg_events = {0, "Relay events"};
-struct debug relay_dbg_track = {0, "Relay tracked objects"};
-struct debug relay_dbg_zebra = {0, "Relay zebra session"};
-struct debug relay_dbg_tunnel = {0, "Relay tunnels"};
-struct debug relay_dbg_teredo = {0, "Relay Teredo"};
-struct debug relay_dbg_northbound = {0, "Relay northbound"};
+struct debug relay_dbg_events =
+	COMPAT_DEBUG("debug relay events", "Relay events");
+struct debug relay_dbg_track =
+	COMPAT_DEBUG("debug relay track", "Relay tracked objects");
+struct debug relay_dbg_zebra =
+	COMPAT_DEBUG("debug relay zebra", "Relay zebra session");
+struct debug relay_dbg_tunnel =
+	COMPAT_DEBUG("debug relay tunnel", "Relay tunnels");
+struct debug relay_dbg_teredo =
+	COMPAT_DEBUG("debug relay teredo", "Relay Teredo");
+struct debug relay_dbg_northbound =
+	COMPAT_DEBUG("debug relay northbound", "Relay northbound");
 
 static const struct {
 	const char *name;
@@ -36,8 +43,6 @@ static void set_all(uint32_t flags, bool set)
 	for (size_t i = 0; i < array_size(debugs); i++)
 		DEBUG_FLAGS_SET(debugs[i].debug, flags, set);
 }
-
-static struct debug_callbacks callbacks = {.debug_set_all = set_all};
 
 /* Debugs of the given modes as commands. */
 static int write_debugs(struct vty *vty, uint32_t mode)
@@ -100,8 +105,9 @@ static struct cmd_node debug_node = {
 
 void relay_debug_init(void)
 {
-	debug_init(&callbacks);
-	install_node(&debug_node);
+	compat_debug_init(set_all, &debug_node);
+	for (size_t i = 0; i < array_size(debugs); i++)
+		compat_debug_install(debugs[i].debug);
 	install_element(ENABLE_NODE, &debug_relay_cmd);
 	install_element(CONFIG_NODE, &debug_relay_cmd);
 	install_element(ENABLE_NODE, &show_debugging_relay_cmd);

@@ -276,7 +276,7 @@ int main(int argc, char **argv)
 
 	/* --vty_socket moves a daemon's own socket, and nothing else */
 	vty_dir = relayd_di.vty_sock_path ? relayd_di.vty_sock_path
-					  : frr_vtydir;
+					  : frr_runstatedir;
 	if (!relayd_di.dryrun &&
 	    relay_zebra_type_taken(vty_dir, err, sizeof(err)))
 		die(err);

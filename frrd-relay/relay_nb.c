@@ -112,6 +112,7 @@ const struct frr_yang_module_info frr_relay_info = {
 				.lookup_entry = relay_nb_instance_lookup,
 				.cli_show = relay_cli_show_instance,
 				.cli_show_end = relay_cli_show_end,
+				.cli_cmp = relay_cli_instance_cmp,
 			},
 			.priority = PRIORITY_INSTANCE,
 		},

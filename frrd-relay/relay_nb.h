@@ -109,6 +109,7 @@ void relay_cli_show_restart_time(struct vty *vty, const struct lyd_node *dnode,
 				 bool show_defaults);
 void relay_cli_show_instance(struct vty *vty, const struct lyd_node *dnode,
 			     bool show_defaults);
+int relay_cli_instance_cmp(const struct lyd_node *a, const struct lyd_node *b);
 void relay_cli_show_end(struct vty *vty, const struct lyd_node *dnode);
 void relay_cli_show_track(struct vty *vty, const struct lyd_node *dnode,
 			  bool show_defaults);

@@ -3,6 +3,7 @@
 
 #include "printfrr.h"
 
+#include "compat.h"
 #include "relay_nb_data.h"
 
 /* A character that does not fit is left out whole. */
@@ -48,7 +49,7 @@ void relay_nb_quiet_begin(void)
 
 void relay_nb_quiet_end(char *msg, size_t len, const char *other)
 {
-	const char *last = ly_errmsg(ly_native_ctx);
+	const char *last = compat_ly_errmsg();
 	size_t end;
 
 	if (msg) {

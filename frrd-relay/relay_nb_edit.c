@@ -2,6 +2,7 @@
 /* Edits of data trees; the rest of relay_nb_tree.h is in relay_nb_tree.c. */
 #include <zebra.h>
 
+#include "compat.h"
 #include "relay_nb_data.h"
 #include "relay_nb_merge.h"
 #include "relay_nb_path.h"
@@ -312,7 +313,7 @@ static const struct lyd_node *find_bad(const struct lyd_node *siblings,
 	struct lyd_node *first;
 
 	LY_LIST_FOR (siblings, node) {
-		if (node->meta) {
+		if (compat_lyd_has_meta(node)) {
 			*why = "has metadata, which is not taken";
 			return node;
 		}
@@ -371,8 +372,8 @@ static int parse(LYD_FORMAT format, const char *text, struct lyd_node **tree,
 				    "there is no JSON in the text");
 	relay_nb_quiet_begin();
 	ret = parse_all(format, text, tree, &more);
-	if (ret && ly_errpath(ly_native_ctx))
-		strlcpy(where, ly_errpath(ly_native_ctx), sizeof(where));
+	if (ret && compat_ly_errpath())
+		strlcpy(where, compat_ly_errpath(), sizeof(where));
 	relay_nb_quiet_end(msg, sizeof(msg), "the text can't be parsed");
 	if (ret == LY_EMEM)
 		return no_memory(err, err_len);

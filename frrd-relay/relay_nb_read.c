@@ -85,6 +85,53 @@ const struct lyd_node *relay_nb_find_track(const struct lyd_node *root,
 	return found;
 }
 
+/*
+ * libyang 2 has the entries of a list in the order in which they came, libyang 3
+ * sorted by a rule of its own. Here they are sorted, whichever it was.
+ */
+static int by_id(const void *a, const void *b)
+{
+	const struct track_member *x = a, *y = b;
+
+	return numcmp(x->id, y->id);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+static int prefix_order(const struct prefix *a, const struct prefix *b)
+{
+	int ret = numcmp(a->family, b->family);
+
+	if (!ret)
+		ret = memcmp(a->u.val, b->u.val, prefix_blen(a));
+	return ret ? ret : numcmp(a->prefixlen, b->prefixlen);
+}
+
+static int by_address(const void *a, const void *b)
+{
+	const struct prefix_ipv6 *x = a, *y = b;
+	int ret = IPV6_ADDR_CMP(&x->prefix, &y->prefix);
+
+	return ret ? ret : numcmp(x->prefixlen, y->prefixlen);
+}
+
+static int by_prefix(const void *a, const void *b)
+{
+	const struct relay_route_config *x = a, *y = b;
+
+	return prefix_order(&x->prefix, &y->prefix);
+}
+
+static int by_rule(const void *a, const void *b)
+{
+	const struct filter_rule *x = a, *y = b;
+
+	return prefix_order(&x->p, &y->p);
+}
+
 /* ----------------------------------------------------------------- tracks */
 
 static void read_pair(const struct lyd_node *container, const char *a,
@@ -162,6 +209,7 @@ void relay_nb_read_track(const struct lyd_node *dnode, struct track_config *cfg)
 		else if (is(child, "delay"))
 			read_pair(child, "up", &delay_up, "down", &delay_down);
 	}
+	qsort(cfg->members, cfg->nmembers, sizeof(cfg->members[0]), by_id);
 	cfg->probes_up = probes_up;
 	cfg->probes_down = probes_down;
 	cfg->delay_up_s = delay_up;
@@ -350,4 +398,8 @@ void relay_nb_read_instance(const struct lyd_node *dnode,
 			cfg->self_test = truth_of(child);
 	}
 	cfg->delay_up_s = delay_up;
+	qsort(cfg->uplinks, cfg->nuplinks, sizeof(cfg->uplinks[0]), by_name);
+	qsort(cfg->addrs, cfg->naddrs, sizeof(cfg->addrs[0]), by_address);
+	qsort(cfg->routes, cfg->nroutes, sizeof(cfg->routes[0]), by_prefix);
+	qsort(cfg->filters, cfg->nfilters, sizeof(cfg->filters[0]), by_rule);
 }

@@ -2,27 +2,24 @@
 /* RPCs and the notification. */
 #include <zebra.h>
 
+#include "compat.h"
 #include "relay_nb.h"
 
 /* The input is the name of a relay, or nothing for all of them. */
-static int rpc_clear(struct nb_cb_rpc_args *args, const char *rpc,
+static int rpc_clear(struct nb_cb_rpc_args *args,
 		     void (*clear)(struct relay *relay))
 {
-	const struct yang_data *name = NULL;
+	const char *name = compat_rpc_input(args, "name");
 	struct relay *relay;
 
-	if (args->input)
-		name = yang_data_list_find(args->input,
-					   "/frr-relay:%s/input/name", rpc);
 	if (!name) {
 		frr_each (relay_tree, relay_tree, relay)
 			clear(relay);
 		return NB_OK;
 	}
-	relay = relay_lookup(name->value);
+	relay = relay_lookup(name);
 	if (!relay) {
-		snprintf(args->errmsg, args->errmsg_len, "no relay %s",
-			 name->value);
+		snprintf(args->errmsg, args->errmsg_len, "no relay %s", name);
 		return NB_ERR_NOT_FOUND;
 	}
 	clear(relay);
@@ -32,30 +29,25 @@ static int rpc_clear(struct nb_cb_rpc_args *args, const char *rpc,
 int relay_nb_clear_counters(struct nb_cb_rpc_args *args)
 {
 	relay_nb_counters_forget();
-	return rpc_clear(args, "clear-counters", relay_counters_clear);
+	return rpc_clear(args, relay_counters_clear);
 }
 
 int relay_nb_clear_dampening(struct nb_cb_rpc_args *args)
 {
-	return rpc_clear(args, "clear-dampening", relay_clear_dampening);
+	return rpc_clear(args, relay_clear_dampening);
 }
 
 int relay_nb_clear_peers(struct nb_cb_rpc_args *args)
 {
-	const struct yang_data *name = NULL;
-	const struct relay *relay = NULL;
+	const char *name = compat_rpc_input(args, "name");
+	const struct relay *relay = name ? relay_lookup(name) : NULL;
 
-	if (args->input)
-		name = yang_data_list_find(args->input,
-					   "/frr-relay:clear-peers/input/name");
-	if (name)
-		relay = relay_lookup(name->value);
 	if (relay && relay->cfg.mode != RELAY_MODE_TEREDO) {
 		snprintf(args->errmsg, args->errmsg_len,
 			 "relay %s is not a Teredo relay", relay->cfg.name);
 		return NB_ERR_INCONSISTENCY;
 	}
-	return rpc_clear(args, "clear-peers", relay_clear_peers);
+	return rpc_clear(args, relay_clear_peers);
 }
 
 #define NOTIFICATION "/frr-relay:relay-status-change"

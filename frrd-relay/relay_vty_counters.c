@@ -4,8 +4,9 @@
 
 #include "command.h"
 #include "lib/json.h"
-#include "northbound_cli.h"
+#include "northbound.h"
 
+#include "compat.h"
 #include "relay.h"
 #include "relay_cli.h"
 #include "relay_vty.h"
@@ -16,17 +17,22 @@
 
 int relay_vty_rpc(struct vty *vty, const char *rpc, const char *name)
 {
-	struct list *input = yang_data_list_new();
-	char xpath[XPATH_MAXLEN], leaf[XPATH_MAXLEN];
+	struct list *in = yang_data_list_new(), *out = yang_data_list_new();
+	char xpath[XPATH_MAXLEN], leaf[XPATH_MAXLEN], err[BUFSIZ] = "";
 	int ret;
 
 	snprintf(xpath, sizeof(xpath), "/frr-relay:%s", rpc);
 	snprintf(leaf, sizeof(leaf), "/frr-relay:%s/input/name", rpc);
 	if (name)
-		listnode_add(input, yang_data_new_string(leaf, name));
-	ret = nb_cli_rpc(vty, xpath, input, NULL);
-	list_delete(&input);
-	return ret;
+		listnode_add(in, yang_data_new_string(leaf, name));
+	ret = compat_rpc_call(nb_node_find(xpath), xpath, in, out, err,
+			      sizeof(err));
+	list_delete(&in);
+	list_delete(&out);
+	if (ret == NB_OK)
+		return CMD_SUCCESS;
+	vty_out(vty, "%% %s\n", err[0] ? err : nb_err_name(ret));
+	return CMD_WARNING;
 }
 
 /* --------------------------------------------------------------- counters */

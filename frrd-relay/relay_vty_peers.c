@@ -14,6 +14,8 @@
  */
 #include <zebra.h>
 
+#include <fcntl.h>
+
 #include "buffer.h"
 #include "command.h"
 #include "network.h"

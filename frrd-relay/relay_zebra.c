@@ -85,6 +85,7 @@ static void session_connected(struct zclient *zc)
 	struct watch *w;
 
 	zlog_info("zebra: session is up");
+	compat_zclient_connected(zclient);
 	session_up = true;
 	frr_each (watch_hash, watches, w)
 		watch_send(w, ZEBRA_NEXTHOP_REGISTER);
@@ -298,35 +299,30 @@ int relay_zebra_keep_end(void)
 
 /* -------------------------------------------------------------- watches */
 
-static int nexthop_update(ZAPI_CALLBACK_ARGS)
+static void nexthop_update(const struct prefix *p,
+			   const struct zapi_route *nhr)
 {
-	static struct zapi_route nhr;
 	struct watch *w, ref = {};
 	bool reachable;
 
-	if (!zapi_nexthop_update_decode(zclient->ibuf, &ref.p, &nhr)) {
-		zlog_warn("zebra: unreadable nexthop update");
-		return -1;
-	}
-
+	prefix_copy(&ref.p, p);
 	w = watch_hash_find(watches, &ref);
 	if (!w)
-		return 0;
+		return;
 
 	/*
 	 * Zebra answers with the longest match. Only the prefix itself counts,
 	 * and never a route that relayd has put there.
 	 */
-	reachable = nhr.nexthop_num > 0 && prefix_same(&nhr.prefix, &w->p) &&
-		    !(nhr.type == RELAY_ROUTE_TYPE && nhr.instance == 0);
+	reachable = nhr->nexthop_num > 0 && prefix_same(&nhr->prefix, &w->p) &&
+		    !(nhr->type == RELAY_ROUTE_TYPE && nhr->instance == 0);
 	DEBUGD(&relay_dbg_zebra, "zebra: watched %pFX %s (match %pFX)", &w->p,
-	       reachable ? "reachable" : "unreachable", &nhr.prefix);
+	       reachable ? "reachable" : "unreachable", &nhr->prefix);
 	if (w->known && w->reachable == reachable)
-		return 0;
+		return;
 	w->known = true;
 	w->reachable = reachable;
 	hook_call(relay_zebra_reachable, &w->p, reachable);
-	return 0;
 }
 
 void relay_zebra_watch(const struct prefix *p)
@@ -402,7 +398,7 @@ bool relay_zebra_connected(void)
 
 static zclient_handler *const handlers[] = {
 	[ZEBRA_ROUTE_NOTIFY_OWNER] = route_notify_owner,
-	[ZEBRA_NEXTHOP_UPDATE] = nexthop_update,
+	[ZEBRA_NEXTHOP_UPDATE] = compat_nexthop_update,
 	[ZEBRA_INTERFACE_BFD_DEST_UPDATE] = relay_bfd_update,
 	[ZEBRA_BFD_DEST_REPLAY] = relay_bfd_replay,
 	[ZEBRA_ROUTER_ID_UPDATE] = router_id_update,
@@ -411,10 +407,9 @@ static zclient_handler *const handlers[] = {
 void relay_zebra_init(struct frr_loop *loop, struct zebra_privs_t *privs,
 		      const char *vty_dir)
 {
-	struct zclient_options opt = {.receive_notify = true};
-
 	zloop = loop;
-	zclient = zclient_new(loop, &opt, handlers, array_size(handlers));
+	zclient = compat_zclient_new(loop, handlers, array_size(handlers),
+				     nexthop_update);
 	zclient_init(zclient, RELAY_ROUTE_TYPE, 0, privs);
 	zclient->zebra_connected = session_connected;
 	relay_bfd_init(loop, vty_dir);

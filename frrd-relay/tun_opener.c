@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "tun_opener.h"

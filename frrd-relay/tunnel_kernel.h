@@ -9,6 +9,8 @@
 
 #include <zebra.h>
 
+#include <linux/netlink.h>
+
 #include "typesafe.h"
 #include "privs.h"
 #include "tunnel.h"

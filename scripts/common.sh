@@ -131,6 +131,21 @@ apt_need() {
 	exec {lock}>&-
 }
 
+# package_of PKG...: prints the first that is installed, or that there is: names
+# differ between releases of Debian.
+package_of() {
+	local pkg
+
+	for pkg; do
+		if package_installed "$pkg" || [ -n "$(apt-cache madison "$pkg" 2>/dev/null)" ]; then
+			printf '%s\n' "$pkg"
+			return
+		fi
+	done
+	# apt says that it does not exist
+	printf '%s\n' "$1"
+}
+
 # frr_version: prints the source version of the installed package frr, e.g.
 # 8.4.4-1.1~deb12u2; fails where frr is not installed.
 frr_version() {

@@ -61,7 +61,8 @@ ANCHORS = [
                   "\t\t\tconfig = config_get(vtysh_relay_config_index(line), line);\n"),
     Anchor("headers", "vtysh_main.c", r'^#include "vtysh/vtysh\.h"\n',
            after='#include "vtysh_relay.h"\n'),
-    Anchor("commands", "vtysh_main.c", r"^\tvtysh_init_cmd\(\);\n",
+    # since FRR 10 the first calls the second
+    Anchor("commands", "vtysh_main.c", r"^\tvtysh_init_vty\(\);\n(?:\tvtysh_init_cmd\(\);\n)?",
            after="\tvtysh_relay_init();\n"),
 ]
 
@@ -69,12 +70,25 @@ ANCHORS = [
 PRESENT = [
     ("install_default", "vtysh.c", r"^static void vtysh_install_default\(enum node_type node\)"),
     ("end", "vtysh.c", r"vtysh_end_all_cmd, \"end\""),
+    ("commands", "vtysh_main.c", r"^\tvtysh_init_vty\(\);\n\tvtysh_(init_cmd|user_init)\(\);\n"),
 ]
 ABSENT = [
     ("relayd", "vtysh.h", r"RELAYD"),
     ("config slots taken", "vtysh_config.c", r"config_get\(SRV6_LOCS?_NODE"),
     ("config lines taken", "vtysh_config.c", r"strncmp\(line, \"(track|relay)"),
 ]
+
+
+# the same number as in the declaration, where that has one: since FRR 10
+TABLE_SIZE = re.compile(r"^(extern struct vtysh_client vtysh_client\[)(\d+)(\];)$", re.MULTILINE)
+
+
+def enlarge_table(texts):
+    texts["vtysh.h"] = TABLE_SIZE.sub(lambda m: f"{m[1]}{int(m[2]) + 1}{m[3]}", texts["vtysh.h"])
+    table = re.search(r"^struct vtysh_client vtysh_client\[\] = \{[^;]*\};", texts["vtysh.c"], re.MULTILINE)
+    # an entry too many would only be warned of
+    texts["vtysh.c"] += (f"\n_Static_assert(array_size(vtysh_client) == {table[0].count('.name = ')},\n"
+                         "\t       \"the table of daemons is declared elsewhere as well\");\n")
 
 
 def check_flag(header):
@@ -100,6 +114,7 @@ def graft(src, dst):
     check_flag(texts["vtysh.h"])
     for anchor in ANCHORS:
         texts[anchor.file] = anchor.apply(texts[anchor.file])
+    enlarge_table(texts)
     for name, text in texts.items():
         (dst / name).write_text(text, encoding="utf-8")
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Read after FRR's own Makefile: writes down, as make variables, what vtysh's
-# build has to know of it.
+# build has to know of it. Before FRR 10 commands are scanned for in sources,
+# later in binaries.
 
 frr-relay-query:
 	@echo 'FRR_CC = $(CC)'
@@ -16,5 +17,7 @@ frr-relay-query:
 	@echo 'FRR_LIBS = $(LIBCAP) $(LIBREADLINE) $(LIBS) $(LIBPAM)'
 	@echo 'FRR_DAEMONS = $(strip $(vtysh_daemons))'
 	@echo 'FRR_SCAN = $(strip $(vtysh_scan))'
+	@echo 'FRR_BINARIES = $(strip $(sbin_PROGRAMS) $(lib_LTLIBRARIES) $(module_LTLIBRARIES))'
+	@echo 'FRR_SBINDIR = $(sbindir)'
 	@echo 'FRR_SCAN_FLAGS = $(HAVE_ISISD) $(HAVE_FABRICD)'
 .PHONY: frr-relay-query

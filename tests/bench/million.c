@@ -16,6 +16,7 @@
 #include <zebra.h>
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <netinet/ip6.h>
 #include <bpf/bpf.h>

@@ -19,13 +19,12 @@ static void set_up(void)
 {
 	struct relay_bfd_key keys[array_size(sessions)] = {
 		{.ifname = "lo"}, {}, {.multihop = true}, {}};
-	struct zclient_options options = {};
 	struct frr_loop *loop;
 
 	if (zclient)
 		return;
-	loop = thread_master_create("fuzz");
-	zclient = zclient_new(loop, &options, NULL, 0);
+	loop = event_master_create("fuzz");
+	zclient = compat_zclient_new(loop, NULL, 0, NULL);
 	relay_bfd_init(loop, "/nonexistent");
 	for (size_t i = 0; i < array_size(keys); i++) {
 		SET_IPADDR_V4(&keys[i].peer);

@@ -31,7 +31,7 @@ static void set_up(void)
 {
 	if (loop)
 		return;
-	loop = thread_master_create("fuzz");
+	loop = event_master_create("fuzz");
 	FUZZ_ASSERT(mkdtemp(dir));
 	snprintf(file, sizeof(file), "%s/" FILE_NAME, dir);
 	atexit(clean_up);

@@ -7,7 +7,7 @@
 
 import pytest
 
-from lab import Lab, wait_for
+from lab import MGMTD, Lab, wait_for
 
 PEER4, LOCAL4 = "10.0.0.2", "10.0.0.1"
 PEER6, LOCAL6 = "2001:db8::2", "2001:db8::1"
@@ -66,7 +66,8 @@ class Three(Lab):
 
     @staticmethod
     def bfdd_args(router):
-        return ("--bfdctl", router.dir / "bfdd.sock")
+        # FRR 10 has it where -N says
+        return () if MGMTD else ("--bfdctl", router.dir / "bfdd.sock")
 
     def start_bfdd(self, router, **kwargs):
         return router.start("bfdd", *self.bfdd_args(router), config=bfdd_config(), **kwargs)

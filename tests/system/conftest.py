@@ -12,11 +12,21 @@ from teredo_lab import KINDS, TEREDO, TeredoInternet
 from topology import Internet
 
 
+# What FRR's release, its libraries and the compilers of its distribution make a difference to.
+CORE = {"bfd", "bfd_config", "datapath", "ebpf", "ebpf_programs", "examples", "files", "filter", "grpc",
+        "grpc_candidates", "grpc_commit", "grpc_events", "grpc_listen", "health", "lifecycle", "main_job", "restart",
+        "show", "start", "teredo", "tracks", "two_relays", "undertaker", "validation", "vtysh_stock", "yang_state"}
+# of those, what takes long and is the same everywhere
+NOT_CORE = {"test_icmp_300_targets", "test_a_peer_unheard_of_for_30_seconds", "test_waits_no_longer_than_bounded"}
+
+
 def pytest_collection_modifyitems(config, items):
     """Leaves out what this kernel can't run; scripts/check runs the rest elsewhere and counts all."""
     has_sit = host_has_sit()
     keep, out = [], []
     for item in items:
+        if item.path.stem.removeprefix("test_") in CORE and item.originalname not in NOT_CORE:
+            item.add_marker("core")
         wrong = item.get_closest_marker("nosit" if has_sit else "sit") or \
             (lab_module.EMULATED and item.get_closest_marker("native"))
         (out if wrong else keep).append(item)

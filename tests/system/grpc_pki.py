@@ -24,7 +24,7 @@ class Pki:
         self.leaf("server", "ca", extra=SERVER)
         self.leaf("noc", "ca")
         self.leaf("odd", "ca", name="n\u00f6c \"x\"\t@192.0.2.1:1")
-        self.leaf("expired", "ca", days=-1)
+        self.leaf("expired", "ca", days=0)
         self.leaf("stranger", "foreign", name="noc")
         openssl("req", "-x509", *self.new("self"), "-out", self.pem("self"), "-days", 2)
         for file in directory.iterdir():

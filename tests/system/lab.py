@@ -27,6 +27,9 @@ BUILD = pathlib.Path(os.environ.get("FRR_RELAY_BUILD", REPO / "build")).resolve(
 FRR = pathlib.Path("/usr/lib/frr")
 RELAYD = pathlib.Path(os.environ.get("FRR_RELAY_RELAYD", BUILD / "relayd"))
 VTYSH = pathlib.Path(os.environ.get("FRR_RELAY_VTYSH", BUILD / "vtysh"))
+# since FRR 10 it always runs, and has the configuration of some daemons
+MGMTD = (FRR / "mgmtd").exists()
+BEHIND_MGMTD = {"staticd"} if MGMTD else set()
 
 CLONE_NEWNET = 0x40000000
 NS_DIR = pathlib.Path("/run/netns")
@@ -390,6 +393,12 @@ class Router:
         self.dir.mkdir()
         shutil.chown(self.dir, "frr", "frr")
         self.procs = {}
+        if MGMTD:
+            # daemons find mgmtd by pathspace, --vty_socket does not move its sockets
+            self.run_dir = pathlib.Path("/run/frr", f"{lab.tag}-{name}")
+            self.run_dir.mkdir(parents=True)
+            shutil.chown(self.run_dir, "frr", "frr")
+            lab.stack.callback(shutil.rmtree, self.run_dir, ignore_errors=True)
         # a test that kills relayd starts the next one in its own time
         self.undo_after = 60
         for file in ("vtysh.conf", "frr.conf"):
@@ -402,6 +411,10 @@ class Router:
         """Starts a daemon and waits for its vty."""
         if daemon == "relayd" and self.undo_after is not None and "--undo-after" not in args:
             args += ("--undo-after", self.undo_after)
+        if MGMTD and daemon != "relayd":
+            if daemon != "mgmtd" and "mgmtd" not in self.procs:
+                self.start("mgmtd")
+            args += ("-N", self.run_dir.name)
         program = program or (RELAYD if daemon == "relayd" else FRR / daemon)
         conf = self.dir / f"{daemon}.conf"
         conf.write_text(config)
@@ -413,10 +426,12 @@ class Router:
         socket_path = self.dir / f"{daemon}.vty"
         with contextlib.suppress(FileNotFoundError):
             socket_path.unlink()
+        if not (MGMTD and daemon == "mgmtd" or daemon in BEHIND_MGMTD):
+            args += ("-f", conf)
         with open(self.dir / f"{daemon}.err", "ab") as err:
             proc = self.lab.spawn(
                 self.ns, *wrap, program, "--vty_socket", self.dir, "-z", self.dir / "zserv.api", "-i",
-                self.dir / f"{daemon}.pid", "-f", conf, "-A", "127.0.0.1", "-P", "0", "--log",
+                self.dir / f"{daemon}.pid", "-A", "127.0.0.1", "-P", "0", "--log",
                 f"file:{self.dir}/{daemon}.log", "--log-level", "debugging", *args, stdout=err, stderr=err)
         self.procs[daemon] = proc
         if wait:
@@ -425,6 +440,8 @@ class Router:
                 with Vty(socket_path) as vty:
                     return vty.ask("show version")
             wait_for(ready, 60, f"{daemon} answers on its vty")
+        if config and daemon in BEHIND_MGMTD:
+            self.configure(*config.splitlines(), daemon=daemon)
         return proc
 
     def stop(self, daemon, sig=signal.SIGTERM, timeout=60):
@@ -475,6 +492,11 @@ class Router:
     def configure(self, *lines, daemon="relayd", check=True):
         """Lines of the configuration node, over the vty socket; the answers, one string."""
         text = ""
+        if daemon in BEHIND_MGMTD:
+            # mgmtd may drop what a session that ends at once has edited
+            text = self.vtysh_configure(*lines)
+            assert not check or not text, text
+            return text
         with Vty(self.dir / f"{daemon}.vty") as vty:
             for line in ("configure terminal", *lines):
                 out, code = vty.ask(line)
@@ -501,7 +523,11 @@ class Router:
     def boot(self, config=""):
         """`vtysh -b` with this configuration, as frrinit.sh does it."""
         (self.dir / "frr.conf").write_text(config)
-        return self.vtysh_run("-b")
+        run = self.vtysh_run("-b")
+        # FRR 10 says which daemon it is at
+        run.stdout, run.stderr = (re.sub(r"^(\[\d+\|\w+\] (sending configuration|done)|Waiting for children .*)\n", "",
+                                         text, flags=re.M) for text in (run.stdout, run.stderr))
+        return run
 
     def vtysh(self, *lines):
         """What an operator types; stdout and stderr."""

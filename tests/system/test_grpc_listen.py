@@ -350,10 +350,15 @@ def test_port_is_taken(box):
 def daemon(router, *args):
     """As frrinit.sh starts it."""
     (router.dir / "relayd.conf").write_text("relay r\nexit\n")
-    return subprocess.run(["ip", "netns", "exec", router.ns.name, lab_module.RELAYD, "-d", "--vty_socket", router.dir,
-                           "-z", router.dir / "zserv.api", "-i", router.dir / "relayd.pid", "-f",
-                           router.dir / "relayd.conf", "-A", "127.0.0.1", "-P", "0", *args],
-                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+    # FRR 10's daemons keep what is no terminal open: no pipe
+    with open(router.dir / "daemon.err", "w+", encoding="utf-8") as err:
+        run = subprocess.run(["ip", "netns", "exec", router.ns.name, lab_module.RELAYD, "-d", "--vty_socket", router.dir,
+                              "-z", router.dir / "zserv.api", "-i", router.dir / "relayd.pid", "-f",
+                              router.dir / "relayd.conf", "-A", "127.0.0.1", "-P", "0", *args],
+                             stdout=subprocess.DEVNULL, stderr=err, check=False, timeout=60)
+        err.seek(0)
+        run.stderr = err.read()
+    return run
 
 
 def test_daemon_mode(box, path):

@@ -45,8 +45,8 @@ def test_interface(rl, peer_links):
 
 @pytest.mark.parametrize("version,prefix,nexthop,longer", [
     ("ip", "10.77.0.0/16", "10.0.0.2", "10.77.1.0/24"),
-    ("ipv6", "2001:db8:77::/48", "2001:db8:0::2", "2001:db8:77:1::/64"),
-    ("ipv6", "::/0", "2001:db8:0::2", "2000::/3")])
+    ("ipv6", "2001:db8:77::/48", "2001:db8::2", "2001:db8:77:1::/64"),
+    ("ipv6", "::/0", "2001:db8::2", "2000::/3")])
 def test_route(rl, version, prefix, nexthop, longer):
     """A selected, installed route for exactly the prefix; whoever brought it."""
     rl.configure(f"track 1 {version} route {prefix} reachability")

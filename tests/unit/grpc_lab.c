@@ -8,6 +8,7 @@
 
 #include "northbound_cli.h"
 
+#include "compat.h"
 #include "grpc_candidate.h"
 #include "grpc_events.h"
 #include "grpc_northbound.h"
@@ -344,8 +345,8 @@ bool vtysh_commit(char *err, size_t len)
 	int ret;
 
 	err[0] = '\0';
-	ret = nb_candidate_commit(&context, vty_shared_candidate_config, true,
-				  NULL, NULL, err, len);
+	ret = compat_candidate_commit(&context, vty_shared_candidate_config,
+				      err, len);
 	if (ret == NB_OK || ret == NB_ERR_NO_CHANGES)
 		return true;
 	nb_config_replace(vty_shared_candidate_config, running_config, true);

@@ -11,6 +11,7 @@
 #include "libfrr.h"
 #include "northbound_cli.h"
 
+#include "compat.h"
 #include "grpc_candidate.h"
 #include "grpc_northbound.h"
 #include "grpc_transaction.h"
@@ -476,8 +477,8 @@ static void test_vtysh_by_force(void **state)
 	assert_int_equal(lyd_new_path(private->dnode, NULL, LID, "open",
 				      LYD_NEW_PATH_UPDATE, NULL),
 			 LY_SUCCESS);
-	assert_int_equal(nb_candidate_commit(&context, private, false, NULL,
-					     NULL, err, sizeof(err)),
+	assert_int_equal(compat_candidate_commit(&context, private, err,
+						 sizeof(err)),
 			 NB_OK);
 	expect_running(IN_BOX("\"lid\":\"open\""));
 	OK(grpc_commit(BOB, b, ALL, ""));

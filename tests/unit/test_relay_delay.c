@@ -67,8 +67,8 @@ static void run_ms(long msec)
 	bool done = false;
 
 	event_add_timer_msec(loop, over, &done, msec, NULL);
-	while (!done && thread_fetch(loop, &event))
-		thread_call(&event);
+	while (!done && event_fetch(loop, &event))
+		event_call(&event);
 }
 
 static void ways(enum tunnel_check in, enum tunnel_check out)
@@ -94,7 +94,7 @@ static void assert_relay(enum relay_oper oper, bool route4, bool route6)
 
 static int setup(void **state)
 {
-	loop = thread_master_create("test");
+	loop = event_master_create("test");
 	relay_init(loop);
 	memset(&cfg, 0, sizeof(cfg));
 	relay_config_defaults(&cfg);
@@ -112,7 +112,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	relay_fini(false);
-	thread_master_free(loop);
+	event_master_free(loop);
 	return 0;
 }
 

@@ -113,9 +113,10 @@ static void test_routes(void **state)
 	for (size_t i = 0; i < array_size(cases); i++) {
 		relay_named(&cfg, "a");
 		add_route(&cfg, cases[i].prefix);
-		snprintf(expected, sizeof(expected),
-			 "route %s can't be routed to a relay",
-			 cases[i].prefix);
+		/* as libc writes it: ::ffff:0:0 or ::ffff:0.0.0.0 */
+		snprintfrr(expected, sizeof(expected),
+			   "route %pFX can't be routed to a relay",
+			   &cfg.routes[0].prefix);
 		expect(&cfg, NULL, 0, cases[i].ok ? NULL : expected);
 	}
 

@@ -61,8 +61,8 @@ static void probe(void)
 	/* as if it had just been found fit to be probed */
 	tun.st_probing = false;
 	selftest_update(&tun);
-	while (tun.st_seq == seq && thread_fetch(tunnel_loop, &event))
-		thread_call(&event);
+	while (tun.st_seq == seq && event_fetch(tunnel_loop, &event))
+		event_call(&event);
 }
 
 static void probes(unsigned int n)
@@ -73,7 +73,7 @@ static void probes(unsigned int n)
 
 static int setup(void **state)
 {
-	tunnel_loop = thread_master_create("test");
+	tunnel_loop = event_master_create("test");
 	memset(&tun, 0, sizeof(tun));
 	memset(fate, 0, sizeof(fate));
 	why = where = "";
@@ -90,7 +90,7 @@ static int teardown(void **state)
 {
 	selftest_unregister(&tun);
 	EVENT_OFF(tun.t_notify);
-	thread_master_free(tunnel_loop);
+	event_master_free(tunnel_loop);
 	tunnel_loop = NULL;
 	return 0;
 }

@@ -6,6 +6,8 @@
  */
 #include <zebra.h>
 
+#include <fcntl.h>
+
 #include <setjmp.h>
 #include <cmocka.h>
 
@@ -169,7 +171,7 @@ static int setup(void **state)
 		"/32 dev relay && "
 		"sysctl -qw net.ipv6.conf.all.forwarding=1");
 	ifindex = if_nametoindex("relay");
-	tunnel_loop = thread_master_create("test");
+	tunnel_loop = event_master_create("test");
 	if (tunnel_netlink_init() < 0)
 		return -1;
 	return 0;
@@ -178,7 +180,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	tunnel_netlink_fini();
-	thread_master_free(tunnel_loop);
+	event_master_free(tunnel_loop);
 	tunnel_loop = NULL;
 	close(tun_fd);
 	return 0;
@@ -277,8 +279,8 @@ static uint64_t come_out(enum tunnel_way way)
 	bool rung = false;
 
 	event_add_timer_msec(tunnel_loop, bell, &rung, 5, NULL);
-	while (!rung && thread_fetch(tunnel_loop, &event))
-		thread_call(&event);
+	while (!rung && event_fetch(tunnel_loop, &event))
+		event_call(&event);
 	return tun.st[way].seen;
 }
 

@@ -6,6 +6,8 @@
  */
 #include <zebra.h>
 
+#include <fcntl.h>
+
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>

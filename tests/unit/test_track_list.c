@@ -230,13 +230,13 @@ static void settle(void)
 	bool over = false;
 
 	event_add_event(track_loop, settle_over, &over, 0, NULL);
-	while (!over && thread_fetch(track_loop, &event))
-		thread_call(&event);
+	while (!over && event_fetch(track_loop, &event))
+		event_call(&event);
 }
 
 static int work_setup(void **state)
 {
-	track_loop = thread_master_create("test");
+	track_loop = event_master_create("test");
 	track_list_init();
 	reports = 0;
 	return 0;
@@ -253,7 +253,7 @@ static int work_teardown(void **state)
 		objects[id] = NULL;
 	}
 	track_list_fini();
-	thread_master_free(track_loop);
+	event_master_free(track_loop);
 	return 0;
 }
 

@@ -3,6 +3,8 @@
  * file, the nftables text, the self-test's probe. */
 #include <zebra.h>
 
+#include <sys/stat.h>
+
 #include <setjmp.h>
 #include <cmocka.h>
 
