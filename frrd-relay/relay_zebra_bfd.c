@@ -256,6 +256,14 @@ stream_failure:
 	return false;
 }
 
+/* The interface that a session came with is no more. */
+static bool interface_gone(const struct relay_bfd *session)
+{
+	char ifname[IFNAMSIZ];
+
+	return session->ifindex && !if_indextoname(session->ifindex, ifname);
+}
+
 /* bfdd tells all clients of all sessions, and not whether one is multihop. */
 static bool update_is_of(const struct bfd_update *update,
 			 const struct relay_bfd *session)
@@ -272,12 +280,13 @@ static bool update_is_of(const struct bfd_update *update,
 	if (update->ifindex == 0)
 		/*
 		 * A session that has heard nothing of its peer yet, so it isn't
-		 * up and never was; or a multihop one.
+		 * up and never was; or, by FRR 10, one whose interface has gone;
+		 * or a multihop one.
 		 */
-		return session->ifindex == 0 &&
+		return (session->ifindex == 0 || interface_gone(session)) &&
 		       (IS_IPADDR_NONE(&update->local) ||
 			update->word != RELAY_BFD_UP);
-	/* the last word on an interface comes when it has gone */
+	/* by FRR 8 the last word on an interface comes when it has gone */
 	return !key->ifname[0] || update->ifindex == session->ifindex ||
 	       update->ifindex == (ifindex_t)if_nametoindex(key->ifname);
 }
