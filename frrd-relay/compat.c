@@ -101,6 +101,17 @@ void compat_zclient_connected(struct zclient *zclient)
 
 /* -------------------------------------------------------------- northbound */
 
+void compat_nb_init(struct frr_loop *loop,
+		    const struct frr_yang_module_info *const modules[],
+		    size_t n)
+{
+#if RELAY_FRR >= 1000
+	nb_init(loop, modules, n, false, false);
+#else
+	nb_init(loop, modules, n, false);
+#endif
+}
+
 void compat_leaf_list_xpath(char *buf, size_t len, const char *xpath,
 			    const char *value)
 {
@@ -213,7 +224,7 @@ static void rpc_list(const char *xpath, const struct lyd_node *tree,
 	const struct lyd_node *node;
 	char path[XPATH_MAXLEN];
 
-	LY_LIST_FOR(lyd_child(tree), node) {
+	LY_LIST_FOR (lyd_child(tree), node) {
 		if (!(node->schema->nodetype & LYD_NODE_TERM))
 			continue;
 		snprintf(path, sizeof(path), "%s/output/%s", xpath,
@@ -268,6 +279,32 @@ const char *compat_ly_errpath(void)
 	return last ? last->data_path : NULL;
 #else
 	return ly_errpath(ly_native_ctx);
+#endif
+}
+
+static void (*ly_log_to)(const char *msg);
+
+#if RELAY_FRR >= 1000
+static void on_ly_log(LY_LOG_LEVEL level, const char *msg,
+		      const char *data_path, const char *schema_path,
+		      uint64_t line)
+{
+	ly_log_to(msg);
+}
+#else
+static void on_ly_log(LY_LOG_LEVEL level, const char *msg, const char *path)
+{
+	ly_log_to(msg);
+}
+#endif
+
+void compat_ly_log(void (*log)(const char *msg))
+{
+	ly_log_to = log;
+#if RELAY_FRR >= 1000
+	ly_set_log_clb(on_ly_log);
+#else
+	ly_set_log_clb(on_ly_log, 1);
 #endif
 }
 

@@ -29,6 +29,7 @@ _Static_assert(MULTIPATH_NUM == 256,
 
 struct cmd_node;
 struct debug;
+struct frr_yang_module_info;
 struct list;
 struct lyd_node;
 struct nb_cb_rpc_args;
@@ -114,6 +115,11 @@ void compat_zclient_connected(struct zclient *zclient);
 
 /* -------------------------------------------------------------- northbound */
 
+/* The northbound without a daemon around it: without a database, too. */
+void compat_nb_init(struct frr_loop *loop,
+		    const struct frr_yang_module_info *const modules[],
+		    size_t n);
+
 /* of a vty: an edit that waits */
 #if RELAY_FRR >= 1000
 #define compat_cfg_change nb_cfg_change
@@ -155,6 +161,9 @@ int compat_rpc_call(const struct nb_node *node, const char *xpath,
  */
 const char *compat_ly_errmsg(void);
 const char *compat_ly_errpath(void);
+
+/* libyang's messages go to log() instead of libfrr. */
+void compat_ly_log(void (*log)(const char *msg));
 
 /* Has the node metadata but what libyang itself needs (3: of sorted lists)? */
 bool compat_lyd_has_meta(const struct lyd_node *node);

@@ -9,6 +9,7 @@
 #include "memory.h"
 #include "vty.h"
 
+#include "compat.h"
 #include "relay_memory.h"
 #include "relay_nb.h"
 
@@ -407,7 +408,7 @@ static const struct frr_yang_module_info lab_info = {
 
 /* -------------------------------------------------------------------- start */
 
-static void count_message(LY_LOG_LEVEL level, const char *msg, const char *path)
+static void count_message(const char *msg)
 {
 	lab_logged++;
 }
@@ -424,8 +425,8 @@ void lab_start(void)
 	cmd_init(1);
 	vty_init(loop, false);
 	yang_module_embed(&embed);
-	nb_init(loop, modules, array_size(modules), false);
-	ly_set_log_clb(count_message, 1);
+	compat_nb_init(loop, modules, array_size(modules));
+	compat_ly_log(count_message);
 }
 
 void lab_stop(void)
@@ -434,7 +435,7 @@ void lab_stop(void)
 	yang_terminate();
 	vty_terminate();
 	cmd_terminate();
-	thread_master_free(loop);
+	event_master_free(loop);
 }
 
 /* -------------------------------------------------------------------- trees */

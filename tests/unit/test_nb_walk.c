@@ -483,7 +483,7 @@ static void test_relays(void **state)
 		"Data path not found: /frr-relay:relay/instance[name='c']/state");
 	track_fini();
 	relay_fini(false);
-	thread_master_free(loop);
+	event_master_free(loop);
 }
 
 /* ------------------------------------------------------------------- speed */
@@ -553,7 +553,7 @@ static void test_speed_of_relays(void **state)
 		      nodes, ms);
 	track_fini();
 	relay_fini(false);
-	thread_master_free(loop);
+	event_master_free(loop);
 }
 
 static int start(void **state)
