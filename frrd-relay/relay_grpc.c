@@ -14,6 +14,7 @@
 #include "grpc_candidate.h"
 #include "grpc_events.h"
 #include "grpc_inbox.h"
+#include "grpc_module.h"
 #include "grpc_northbound.h"
 #include "grpc_options.h"
 #include "grpc_server.h"
@@ -161,7 +162,8 @@ bool relay_grpc_enabled(void)
 bool relay_grpc_open(gid_t group, char *err, size_t len)
 {
 	return !relay_grpc_enabled() ||
-	       relay_grpc_sessions_open(&options, group, err, len);
+	       (relay_grpc_module_load(err, len) &&
+		relay_grpc_sessions_open(&options, group, err, len));
 }
 
 void relay_grpc_start(struct frr_loop *loop)
