@@ -106,6 +106,7 @@ void compat_nb_init(struct frr_loop *loop,
 		    size_t n)
 {
 #if RELAY_FRR >= 1000
+	debug_init();
 	nb_init(loop, modules, n, false, false);
 #else
 	nb_init(loop, modules, n, false);

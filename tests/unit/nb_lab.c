@@ -316,6 +316,8 @@ static const struct frr_yang_module_info lab_info = {
 			ENTRY("/note"),
 			LEAF("/note/text"),
 			LEAF("/road"),
+			/* FRR 10 asks for those of a case's container */
+			ENTRY("/rail"),
 			LEAF("/rail/gauge"),
 			ENTRY("/rail/sleeper"),
 			ENTRY("/line"),
