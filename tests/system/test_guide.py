@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from conftest import Box
 from lab import REPO
 
 GUIDE = REPO / "doc" / "user" / "guide.rst"
@@ -25,16 +26,16 @@ def test_all_are_found():
 
 
 @pytest.fixture
-def router(box):
-    """With all daemons that the guide speaks of."""
-    relay = box.relay
-    for daemon in ("bfdd", "bgpd"):
-        relay.start(daemon)
-    relay.start("relayd")
-    relay.configure("track 1 interface eth0 line-protocol")
-    yield relay
-    relay.stop("bgpd")
-    relay.stop("bfdd")
+def router():
+    """With all daemons that the guide speaks of; a box of its own, as zebra keeps what it was told."""
+    with Box() as box:
+        relay = box.build().relay
+        for daemon in ("bfdd", "bgpd", "relayd"):
+            relay.start(daemon)
+        relay.configure("track 1 interface eth0 line-protocol")
+        yield relay
+        relay.assert_sound()
+        assert relay.stop("relayd", timeout=90) == 0
 
 
 def test_each_line_is_taken(router):
