@@ -170,11 +170,6 @@ static const struct relay_grpc_stream_ops stream_ops = {
 
 /* --------------------------------------------------------- a call's life */
 
-static int64_t now_ms(void)
-{
-	return relay_now_us() / 1000;
-}
-
 static void op_start(struct call *call, const grpc_op *ops, size_t n,
 		     struct relay_grpc_op *op)
 {
@@ -322,7 +317,7 @@ static void call_send(struct call *call)
 		call->status_sent = true;
 	}
 	call->sending = true;
-	call->sending_ms = now_ms();
+	call->sending_ms = relay_now_ms();
 	op_start(call, ops, n, &call->on_sent);
 }
 
@@ -497,7 +492,7 @@ void relay_grpc_call_new(grpc_call *core, const grpc_call_details *details)
 
 	call->call = core;
 	call->text = grpc_empty_slice();
-	call->begun_ms = now_ms();
+	call->begun_ms = relay_now_ms();
 	call->on_closed = (struct relay_grpc_op){call_closed, call};
 	call->on_received = (struct relay_grpc_op){call_received, call};
 	call->on_sent = (struct relay_grpc_op){call_sent, call};
@@ -545,7 +540,7 @@ void relay_grpc_call_new(grpc_call *core, const grpc_call_details *details)
 /* Calls that take too long, for whatever reason. */
 void relay_grpc_calls_age(void)
 {
-	int64_t now = now_ms(), since;
+	int64_t now = relay_now_ms(), since;
 	struct call *call;
 
 	frr_each (calls, calls, call) {

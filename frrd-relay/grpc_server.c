@@ -46,11 +46,6 @@ static _Atomic bool stopping, thread_done;
 static pthread_mutex_t server_mtx = PTHREAD_MUTEX_INITIALIZER;
 static grpc_server *server;
 
-static int64_t now_ms(void)
-{
-	return relay_now_us() / 1000;
-}
-
 static void slot_request(struct slot *slot)
 {
 	grpc_call_details_init(&slot->details);
@@ -132,7 +127,7 @@ static void *server_run(void *arg)
 {
 	struct frr_pthread *self = arg;
 	const gpr_timespec pause = gpr_time_from_millis(TICK_MS, GPR_TIMESPAN);
-	int64_t ticked = now_ms();
+	int64_t ticked = relay_now_ms();
 
 	zlog_tls_buffer_init();
 	frr_pthread_set_name(self);
@@ -156,8 +151,8 @@ static void *server_run(void *arg)
 
 			op->done(op, event.success);
 		}
-		if (now_ms() - ticked >= TICK_MS) {
-			ticked = now_ms();
+		if (relay_now_ms() - ticked >= TICK_MS) {
+			ticked = relay_now_ms();
 			relay_grpc_calls_age();
 		}
 		zlog_tls_buffer_flush();
@@ -195,7 +190,7 @@ int relay_grpc_server_start(struct frr_loop *loop)
 
 void relay_grpc_server_stop(void)
 {
-	int64_t begun = now_ms();
+	int64_t begun = relay_now_ms();
 	bool cancelled = false;
 
 	if (!thread)
@@ -204,9 +199,9 @@ void relay_grpc_server_stop(void)
 		atomic_store(&stopping, true);
 	relay_grpc_calls_refuse();
 	grpc_server_shutdown_and_notify(server, queue, &on_shutdown);
-	while (!atomic_load(&thread_done) && now_ms() - begun < STOP_MS) {
+	while (!atomic_load(&thread_done) && relay_now_ms() - begun < STOP_MS) {
 		relay_grpc_inbox_drain();
-		if (!cancelled && now_ms() - begun > STOP_SEND_MS) {
+		if (!cancelled && relay_now_ms() - begun > STOP_SEND_MS) {
 			frr_with_mutex (&server_mtx)
 				if (server)
 					grpc_server_cancel_all_calls(server);

@@ -16,4 +16,10 @@ static inline int64_t relay_now_us(void)
 	return now.tv_sec * INT64_C(1000000) + now.tv_usec;
 }
 
+/* Milliseconds of the same. */
+static inline int64_t relay_now_ms(void)
+{
+	return relay_now_us() / 1000;
+}
+
 #endif /* _RELAY_TIME_H */

@@ -65,11 +65,6 @@ struct teredo_engine {
 	atomic_int tun_error, udp_error;
 };
 
-static int64_t now_ms(void)
-{
-	return relay_now_us() / 1000;
-}
-
 /* -------- what teredo_relay.c asks for -------- */
 
 static void peer_put(void *arg, const struct relay_bpf_peer_key *key,
@@ -235,7 +230,7 @@ static void flush(struct teredo_engine *e)
 static int turn(struct teredo_engine *e, const struct epoll_event *ready,
 		int nready)
 {
-	int64_t now = now_ms();
+	int64_t now = relay_now_ms();
 	int wait;
 
 	atomic_store(&e->beat_ms, now);
@@ -381,10 +376,10 @@ struct teredo_engine *teredo_engine_start(const char *name,
 		engine_free(e);
 		return NULL;
 	}
-	atomic_store(&e->beat_ms, now_ms());
+	atomic_store(&e->beat_ms, relay_now_ms());
 	e->ops = relay_ops;
 	kept = keep_checks(cfg, e);
-	e->relay = teredo_relay_new(&e->ops, e, &kept, now_ms(), seed);
+	e->relay = teredo_relay_new(&e->ops, e, &kept, relay_now_ms(), seed);
 	snprintf(title, sizeof(title), "Teredo engine of relay %s", name);
 	/* 15 characters: as much of the name as there is room for */
 	e->thread = frr_pthread_new(&attr, title, name);
@@ -506,7 +501,7 @@ int teredo_engine_configure(struct teredo_engine *e,
 		return ret;
 	former = e->rules;
 	kept = keep_checks(cfg, e);
-	teredo_relay_configure(e->relay, &kept, now_ms());
+	teredo_relay_configure(e->relay, &kept, relay_now_ms());
 	XFREE(MTYPE_TEREDO_RULES, former);
 	engine_unlock(e);
 	engine_wake(e);
@@ -541,7 +536,7 @@ int teredo_engine_peers(struct teredo_engine *e, uint32_t *cursor,
 	if (ret < 0)
 		return ret;
 	while (got < n &&
-	       teredo_relay_peer_next(e->relay, cursor, now_ms(), &out[got]))
+	       teredo_relay_peer_next(e->relay, cursor, relay_now_ms(), &out[got]))
 		got++;
 	engine_unlock(e);
 	return got;
@@ -554,7 +549,7 @@ int teredo_engine_find(struct teredo_engine *e, const struct in6_addr *addr,
 
 	if (ret < 0)
 		return ret;
-	if (!teredo_relay_peer_find(e->relay, addr, now_ms(), out))
+	if (!teredo_relay_peer_find(e->relay, addr, relay_now_ms(), out))
 		ret = -ENOENT;
 	engine_unlock(e);
 	return ret;
@@ -566,7 +561,7 @@ int teredo_engine_clear(struct teredo_engine *e)
 
 	if (ret < 0)
 		return ret;
-	teredo_relay_clear(e->relay, now_ms());
+	teredo_relay_clear(e->relay, relay_now_ms());
 	engine_unlock(e);
 	engine_wake(e);
 	return 0;
@@ -578,14 +573,14 @@ int teredo_engine_stats(struct teredo_engine *e, struct teredo_relay_stats *out)
 
 	if (ret < 0)
 		return ret;
-	teredo_relay_stats(e->relay, now_ms(), out);
+	teredo_relay_stats(e->relay, relay_now_ms(), out);
 	engine_unlock(e);
 	return 0;
 }
 
 bool teredo_engine_answers(const struct teredo_engine *e)
 {
-	return now_ms() - atomic_load(&e->beat_ms) < SILENCE_MS;
+	return relay_now_ms() - atomic_load(&e->beat_ms) < SILENCE_MS;
 }
 
 int teredo_engine_tun_error(const struct teredo_engine *e)
