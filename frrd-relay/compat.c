@@ -126,6 +126,20 @@ void compat_leaf_list_xpath(char *buf, size_t len, const char *xpath,
 #endif
 }
 
+bool compat_nb_get(const struct nb_node *node, const void *entry,
+		   struct lyd_node *parent)
+{
+#if RELAY_FRR >= 1000
+	if (!node->cbs.get)
+		return false;
+	/* as libfrr does it; what it could not make is not there */
+	node->cbs.get(node, entry, parent);
+	return true;
+#else
+	return false;
+#endif
+}
+
 int compat_candidate_edit(struct nb_config *candidate,
 			  const struct nb_node *node, int operation,
 			  const char *xpath, const struct yang_data *data)

@@ -131,6 +131,20 @@ void compat_nb_init(struct frr_loop *loop,
 void compat_leaf_list_xpath(char *buf, size_t len, const char *xpath,
 			    const char *value);
 
+/*
+ * Of a leaf's or leaf-list's state: since 10 a callback may make the nodes,
+ * `elem` gives values where it can't. FRR's own modules have both kinds.
+ */
+#if RELAY_FRR >= 1000
+#define COMPAT_GET(make, elem) .get = (make)
+#else
+#define COMPAT_GET(make, elem) .get_elem = (elem)
+#endif
+
+/* Calls the one that makes nodes, below parent; false: there is none. */
+bool compat_nb_get(const struct nb_node *node, const void *entry,
+		   struct lyd_node *parent);
+
 /* NB_OK or NB_ERR; to destroy what is not there is no error. */
 int compat_candidate_edit(struct nb_config *candidate,
 			  const struct nb_node *node, int operation,

@@ -20,7 +20,7 @@
  *   size, lid, tag*, note!       config
  *   way (road | rail/{gauge, sleeper*} | line*)   config, a choice
  *   gate!/{width, state/open}    config and state
- *   state/{hue (paint | blend), flag, mark*, odd, seal!/by}
+ *   state/{hue (paint | blend), flag, mark*, odd, made, making*, seal!/by}
  *   shelf[row side]
  *     label, depth
  *     state/{books, book[isbn]/{isbn, title}, event/what, loan[who]/who}
@@ -48,6 +48,7 @@ struct lab_state {
 	struct lab_shelf shelf[LAB_SHELVES];
 	size_t nshelves;
 	const char *paint, *blend, *mark[4], *odd, *seal_by;
+	const char *made, *making[4]; /* as nodes, where FRR can have that */
 	bool seal, flag, open;
 	uint32_t rows; /* entries of the list on top, from 1 */
 	/* calls of callbacks */
