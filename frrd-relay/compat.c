@@ -291,10 +291,40 @@ const char *compat_ly_errpath(void)
 #if RELAY_FRR >= 1000
 	const struct ly_err_item *last = ly_err_last(ly_native_ctx);
 
-	return last ? last->data_path : NULL;
+	if (!last)
+		return NULL;
+	return last->data_path ? last->data_path : last->schema_path;
 #else
 	return ly_errpath(ly_native_ctx);
 #endif
+}
+
+unsigned long compat_ly_errline(void)
+{
+#if RELAY_FRR >= 1000
+	const struct ly_err_item *last = ly_err_last(ly_native_ctx);
+
+	return last ? last->line : 0;
+#else
+	const char *where = ly_errpath(ly_native_ctx);
+	const char *line = where ? strstr(where, "ine number ") : NULL;
+
+	return line ? strtoul(line + strlen("ine number "), NULL, 10) : 0;
+#endif
+}
+
+const char *compat_ly_path(const char *where, size_t *len)
+{
+	const char *from = strchr(where, '"'), *to = strrchr(where, '"');
+
+	/* 3 has the path and no more; it may have quotes of its own */
+	if (where[0] == '/') {
+		*len = strlen(where);
+		return where;
+	}
+	/* 2: 'Data location "PATH", line number N.' */
+	*len = from ? to - from - 1 : 0;
+	return from ? from + 1 : where;
 }
 
 static void (*ly_log_to)(const char *msg);

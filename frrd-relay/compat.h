@@ -170,11 +170,21 @@ int compat_rpc_call(const struct nb_node *node, const char *xpath,
 
 /* ----------------------------------------------------------------- libyang */
 
-/* 2 comes with FRR 8, 3 with FRR 10. The last error's words and data path,
- * NULL where there is none.
+#define COMPAT_LIBYANG (RELAY_FRR >= 1000 ? 3 : 2)
+
+/*
+ * The last error: its words, and where it is (compat_ly_path() has the path of
+ * that), NULL where there is none; the line of the text that was read, or 0.
  */
 const char *compat_ly_errmsg(void);
 const char *compat_ly_errpath(void);
+unsigned long compat_ly_errline(void);
+
+/*
+ * The path in what libyang says of a place, which is more than that in 2. *len:
+ * how long it is, 0 where there is none.
+ */
+const char *compat_ly_path(const char *where, size_t *len);
 
 /* libyang's messages go to log() instead of libfrr. */
 void compat_ly_log(void (*log)(const char *msg));

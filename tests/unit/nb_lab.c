@@ -48,7 +48,7 @@ static const char module_text[] =
 	"   container seal { presence \"sealed\"; leaf by { type string; } } }"
 	"  list shelf { key \"row side\";"
 	"   leaf row { type uint8; }"
-	"   leaf side { type enumeration { enum left; enum right; } }"
+	"   leaf side { type enumeration { enum right; enum left; } }"
 	"   leaf label { type string { length \"1..20\"; } }"
 	"   leaf depth { type uint8; default 30; }"
 	"   container state { config false;"

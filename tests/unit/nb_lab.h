@@ -27,6 +27,8 @@
  *   pile[name] by user           config
  * row[id]/{id, load}             state, a list on top
  */
+/* What the tests have in lists, they have in the order that libyang 3 sorts it
+ * in: an enumeration's last name first. */
 #define LAB_SHELVES 4
 #define LAB_BOOKS 20000
 
@@ -61,6 +63,12 @@ extern unsigned int lab_logged;
 
 void lab_start(void);
 void lab_stop(void);
+
+/* What libyang says or does in its own way, and relayd leaves as it is. */
+#define LAB_LIBYANG(two, three) (COMPAT_LIBYANG < 3 ? (two) : (three))
+
+/* A box that has nothing but defaults, printed without these. */
+#define LAB_EMPTY_BOX LAB_LIBYANG("{\"relay-lab:box\":{}}", "{}")
 
 /* A tree out of JSON, validated so that it has its defaults, or as it is. */
 struct lyd_node *lab_tree(const char *json);
