@@ -183,6 +183,26 @@ int compat_candidate_commit(const struct nb_context *context,
 #endif
 }
 
+int compat_candidate_validate(const struct nb_context *context,
+			      struct nb_config *candidate, char *err,
+			      size_t len)
+{
+	int ret = nb_candidate_validate((struct nb_context *)context, candidate,
+					err, len);
+
+#if RELAY_FRR >= 1000
+	/* libfrr leaves sizeof(size_t) of what YANG says; it has been logged */
+	if (ret == NB_ERR_VALIDATION && strlen(err) < sizeof(len)) {
+		static uint32_t store = LY_LOSTORE;
+
+		ly_temp_log_options(&store);
+		nb_candidate_validate_yang(candidate, true, err, len);
+		ly_temp_log_options(NULL);
+	}
+#endif
+	return ret;
+}
+
 const char *compat_rpc_input(const struct nb_cb_rpc_args *args,
 			     const char *leaf)
 {

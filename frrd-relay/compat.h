@@ -156,6 +156,9 @@ int compat_candidate_prepare(const struct nb_context *context,
 			     size_t len);
 int compat_candidate_commit(const struct nb_context *context,
 			    struct nb_config *candidate, char *err, size_t len);
+int compat_candidate_validate(const struct nb_context *context,
+			      struct nb_config *candidate, char *err,
+			      size_t len);
 
 /* The value of a leaf of an RPC's input, NULL where it is not there. */
 const char *compat_rpc_input(const struct nb_cb_rpc_args *args,
