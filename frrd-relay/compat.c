@@ -126,6 +126,20 @@ void compat_leaf_list_xpath(char *buf, size_t len, const char *xpath,
 #endif
 }
 
+bool compat_nb_get(const struct nb_node *node, const void *entry,
+		   struct lyd_node *parent)
+{
+#if RELAY_FRR >= 1000
+	if (!node->cbs.get)
+		return false;
+	/* as libfrr does it; what it could not make is not there */
+	node->cbs.get(node, entry, parent);
+	return true;
+#else
+	return false;
+#endif
+}
+
 int compat_candidate_edit(struct nb_config *candidate,
 			  const struct nb_node *node, int operation,
 			  const char *xpath, const struct yang_data *data)
@@ -167,6 +181,26 @@ int compat_candidate_commit(const struct nb_context *context,
 	return nb_candidate_commit((struct nb_context *)context, candidate,
 				   true, NULL, NULL, err, len);
 #endif
+}
+
+int compat_candidate_validate(const struct nb_context *context,
+			      struct nb_config *candidate, char *err,
+			      size_t len)
+{
+	int ret = nb_candidate_validate((struct nb_context *)context, candidate,
+					err, len);
+
+#if RELAY_FRR >= 1000
+	/* libfrr leaves sizeof(size_t) of what YANG says; it has been logged */
+	if (ret == NB_ERR_VALIDATION && strlen(err) < sizeof(len)) {
+		static uint32_t store = LY_LOSTORE;
+
+		ly_temp_log_options(&store);
+		nb_candidate_validate_yang(candidate, true, err, len);
+		ly_temp_log_options(NULL);
+	}
+#endif
+	return ret;
 }
 
 const char *compat_rpc_input(const struct nb_cb_rpc_args *args,
@@ -277,10 +311,40 @@ const char *compat_ly_errpath(void)
 #if RELAY_FRR >= 1000
 	const struct ly_err_item *last = ly_err_last(ly_native_ctx);
 
-	return last ? last->data_path : NULL;
+	if (!last)
+		return NULL;
+	return last->data_path ? last->data_path : last->schema_path;
 #else
 	return ly_errpath(ly_native_ctx);
 #endif
+}
+
+unsigned long compat_ly_errline(void)
+{
+#if RELAY_FRR >= 1000
+	const struct ly_err_item *last = ly_err_last(ly_native_ctx);
+
+	return last ? last->line : 0;
+#else
+	const char *where = ly_errpath(ly_native_ctx);
+	const char *line = where ? strstr(where, "ine number ") : NULL;
+
+	return line ? strtoul(line + strlen("ine number "), NULL, 10) : 0;
+#endif
+}
+
+const char *compat_ly_path(const char *where, size_t *len)
+{
+	const char *from = strchr(where, '"'), *to = strrchr(where, '"');
+
+	/* 3 has the path and no more; it may have quotes of its own */
+	if (where[0] == '/') {
+		*len = strlen(where);
+		return where;
+	}
+	/* 2: 'Data location "PATH", line number N.' */
+	*len = from ? to - from - 1 : 0;
+	return from ? from + 1 : where;
 }
 
 static void (*ly_log_to)(const char *msg);

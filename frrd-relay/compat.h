@@ -131,6 +131,20 @@ void compat_nb_init(struct frr_loop *loop,
 void compat_leaf_list_xpath(char *buf, size_t len, const char *xpath,
 			    const char *value);
 
+/*
+ * Of a leaf's or leaf-list's state: since 10 a callback may make the nodes,
+ * `elem` gives values where it can't. FRR's own modules have both kinds.
+ */
+#if RELAY_FRR >= 1000
+#define COMPAT_GET(make, elem) .get = (make)
+#else
+#define COMPAT_GET(make, elem) .get_elem = (elem)
+#endif
+
+/* Calls the one that makes nodes, below parent; false: there is none. */
+bool compat_nb_get(const struct nb_node *node, const void *entry,
+		   struct lyd_node *parent);
+
 /* NB_OK or NB_ERR; to destroy what is not there is no error. */
 int compat_candidate_edit(struct nb_config *candidate,
 			  const struct nb_node *node, int operation,
@@ -142,6 +156,9 @@ int compat_candidate_prepare(const struct nb_context *context,
 			     size_t len);
 int compat_candidate_commit(const struct nb_context *context,
 			    struct nb_config *candidate, char *err, size_t len);
+int compat_candidate_validate(const struct nb_context *context,
+			      struct nb_config *candidate, char *err,
+			      size_t len);
 
 /* The value of a leaf of an RPC's input, NULL where it is not there. */
 const char *compat_rpc_input(const struct nb_cb_rpc_args *args,
@@ -156,11 +173,21 @@ int compat_rpc_call(const struct nb_node *node, const char *xpath,
 
 /* ----------------------------------------------------------------- libyang */
 
-/* 2 comes with FRR 8, 3 with FRR 10. The last error's words and data path,
- * NULL where there is none.
+#define COMPAT_LIBYANG (RELAY_FRR >= 1000 ? 3 : 2)
+
+/*
+ * The last error: its words, and where it is (compat_ly_path() has the path of
+ * that), NULL where there is none; the line of the text that was read, or 0.
  */
 const char *compat_ly_errmsg(void);
 const char *compat_ly_errpath(void);
+unsigned long compat_ly_errline(void);
+
+/*
+ * The path in what libyang says of a place, which is more than that in 2. *len:
+ * how long it is, 0 where there is none.
+ */
+const char *compat_ly_path(const char *where, size_t *len);
 
 /* libyang's messages go to log() instead of libfrr. */
 void compat_ly_log(void (*log)(const char *msg));

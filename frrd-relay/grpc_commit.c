@@ -219,8 +219,8 @@ void relay_grpc_commit(struct relay_grpc_request *req)
 	case FRR__COMMIT_REQUEST__PHASE__VALIDATE: {
 		struct nb_context context = {.client = NB_CLIENT_GRPC};
 
-		ret = nb_candidate_validate(&context, c->config, err,
-					    sizeof(err));
+		ret = compat_candidate_validate(&context, c->config, err,
+						sizeof(err));
 		break;
 	}
 	case FRR__COMMIT_REQUEST__PHASE__PREPARE:

@@ -64,33 +64,73 @@ void relay_nb_quiet_end(char *msg, size_t len, const char *other)
 }
 
 #define YANG_HEADER "YANG error(s):\n"
-#define YANG_PATH   "YANG path: "
 
+/* Does the line of *n octets begin with the word? It is then what follows. */
+static bool begins(const char **text, size_t *n, const char *word)
+{
+	size_t len = strlen(word);
+
+	if (strncmp(*text, word, len))
+		return false;
+	*text += len;
+	*n -= len;
+	return true;
+}
+
+static void add_text(char *line, size_t len, const char *before,
+		     const char *text, size_t n, const char *after)
+{
+	size_t used = strlen(line);
+
+	snprintf(line + used, len - used, "%s%.*s%s", before, (int)MIN(n, len),
+		 text, after);
+}
+
+static void add_path(char *line, size_t len, const char *text, size_t n)
+{
+	char where[XPATH_MAXLEN + 64];
+	const char *path;
+
+	snprintf(where, sizeof(where), "%.*s", (int)MIN(n, sizeof(where)),
+		 text);
+	path = compat_ly_path(where, &n);
+	if (n)
+		add_text(line, len, " (", path, n, ")");
+}
+
+/* FRR 8.4 has all messages, and the last one's path behind "YANG path: "; 10
+ * has "Path: " and "Error: " of each. */
 void relay_nb_refusal(const char *errmsg, char *line, size_t len)
 {
-	size_t n;
+	const char *text, *path = NULL;
+	size_t n, rest, npath = 0;
 
 	line[0] = '\0';
 	if (strncmp(errmsg, YANG_HEADER, strlen(YANG_HEADER))) {
-		n = strcspn(errmsg, "\n");
-		snprintf(line, len, "%.*s", (int)MIN(n, len), errmsg);
+		add_text(line, len, "", errmsg, strcspn(errmsg, "\n"), "");
 		return;
 	}
 	errmsg += strlen(YANG_HEADER);
 	for (; *errmsg; errmsg += n + (errmsg[n] == '\n')) {
 		errmsg += strspn(errmsg, " ");
-		n = strcspn(errmsg, "\n");
-		if (!n)
-			continue;
-		if (!strncmp(errmsg, YANG_PATH, strlen(YANG_PATH))) {
-			errmsg += strlen(YANG_PATH);
-			n -= strlen(YANG_PATH);
-			snprintf(line + strlen(line), len - strlen(line),
-				 " (%.*s)", (int)MIN(n, len), errmsg);
+		n = rest = strcspn(errmsg, "\n");
+		text = errmsg;
+		if (begins(&text, &rest, "YANG path: ")) {
+			add_path(line, len, text, rest);
 			continue;
 		}
-		snprintf(line + strlen(line), len - strlen(line), "%s%.*s",
-			 line[0] ? "; " : "", (int)MIN(n, len), errmsg);
+		if (begins(&text, &rest, "Path: ")) {
+			path = text;
+			npath = rest;
+			continue;
+		}
+		begins(&text, &rest, "Error: ");
+		if (rest)
+			add_text(line, len, line[0] ? "; " : "", text, rest,
+				 "");
+		if (path)
+			add_path(line, len, path, npath);
+		path = NULL;
 	}
 }
 

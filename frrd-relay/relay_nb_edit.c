@@ -287,21 +287,19 @@ int relay_nb_tree_edit(struct lyd_node **config,
 
 /* ---------------------------------------------------------------- loading */
 
-/* libyang's message, behind where in the tree and the text it is: libyang says
- * that as 'Data location "PATH", line number N.' */
+/* libyang's message, behind where in the tree and the text it is. */
 static int bad_text(char *err, size_t err_len, const char *why,
-		    const char *where)
+		    const char *where, unsigned long line)
 {
-	const char *from = strchr(where, '"'), *to = strrchr(where, '"'),
-		   *line = strstr(where, "ine number ");
-	int len = from ? to - from - 1 : 0;
+	char at[32] = "";
+	const char *path;
+	size_t len;
 
-	line = line ? line + strlen("ine number ") : "";
-	return relay_nb_err(err, err_len, EINVAL, "%.*s%s%s%s%.*s%s", len,
-			    from ? from + 1 : "", len ? ": " : "", why,
-			    line[0] ? " (line " : "",
-			    (int)strspn(line, "0123456789"), line,
-			    line[0] ? ")" : "");
+	path = compat_ly_path(where, &len);
+	if (line)
+		snprintf(at, sizeof(at), " (line %lu)", line);
+	return relay_nb_err(err, err_len, EINVAL, "%.*s%s%s%s", (int)len, path,
+			    len ? ": " : "", why, at);
 }
 
 /* What libyang takes and a candidate can't have: something twice, which only
@@ -360,6 +358,7 @@ static int parse(LYD_FORMAT format, const char *text, struct lyd_node **tree,
 {
 	char msg[256], where[XPATH_MAXLEN] = "";
 	const struct lyd_node *bad;
+	unsigned long line;
 	const char *why;
 	bool more;
 	LY_ERR ret;
@@ -374,11 +373,12 @@ static int parse(LYD_FORMAT format, const char *text, struct lyd_node **tree,
 	ret = parse_all(format, text, tree, &more);
 	if (ret && compat_ly_errpath())
 		strlcpy(where, compat_ly_errpath(), sizeof(where));
+	line = compat_ly_errline();
 	relay_nb_quiet_end(msg, sizeof(msg), "the text can't be parsed");
 	if (ret == LY_EMEM)
 		return no_memory(err, err_len);
 	if (ret)
-		return bad_text(err, err_len, msg, where);
+		return bad_text(err, err_len, msg, where, line);
 
 	bad = find_bad(*tree, &why);
 	if (bad) {

@@ -9,6 +9,7 @@
 
 #include "log.h"
 
+#include "compat.h"
 #include "relay_nb_data.h"
 #include "relay_nb_path.h"
 #include "relay_nb_walk.h"
@@ -111,6 +112,29 @@ static struct yang_data *get_elem(const struct nb_node *nb, const char *xpath,
 	return nb->cbs.get_elem ? nb_callback_get_elem(nb, xpath, entry) : NULL;
 }
 
+/* The nodes that a callback has made by itself: those that the path asks for
+ * stay. */
+static int keep_made(struct walk *w, const struct lysc_node *snode,
+		     const struct place *up)
+{
+	const struct relay_nb_step any = {.snode = snode};
+	const struct relay_nb_step *step = step_of(w, up);
+	struct lyd_node *node, *next;
+
+	for (node = relay_nb_first(lyd_child(up->dnode), &any); node;
+	     node = next) {
+		next = relay_nb_next(node, &any);
+		if (step && step->key[0] &&
+		    strcmp(step->key[0], lyd_get_value(node))) {
+			relay_nb_remove(&w->top, node);
+			continue;
+		}
+		w->hits++;
+		w->nodes++;
+	}
+	return w->nodes > w->max_nodes ? -EMSGSIZE : 0;
+}
+
 static int walk_leaf(struct walk *w, const struct lysc_node *snode,
 		     const struct place *up)
 {
@@ -124,6 +148,8 @@ static int walk_leaf(struct walk *w, const struct lysc_node *snode,
 		w->hits++;
 		return 0;
 	}
+	if (up->dnode && compat_nb_get(snode->priv, up->entry, up->dnode))
+		return keep_made(w, snode, up);
 	data = get_elem(snode->priv, w->xpath, up->entry);
 	if (!data)
 		return 0;
@@ -141,9 +167,11 @@ static int walk_leaf_list(struct walk *w, const struct lysc_node *snode,
 	const void *entry = NULL;
 	int ret = 0;
 
-	if (snode->flags & LYS_CONFIG_W || !nb->cbs.get_next)
+	if (snode->flags & LYS_CONFIG_W)
 		return 0;
-	while (ret == 0 &&
+	if (up->dnode && compat_nb_get(nb, up->entry, up->dnode))
+		return keep_made(w, snode, up);
+	while (ret == 0 && nb->cbs.get_next &&
 	       (entry = nb_callback_get_next(nb, up->entry, entry))) {
 		struct yang_data *data = get_elem(nb, w->xpath, entry);
 

@@ -36,6 +36,34 @@ static void planned_over(void)
 	zlog_notice("the planned restart is over");
 }
 
+static bool is_sent(const struct prefix *p)
+{
+	const struct relay *relay;
+
+	frr_each (relay_tree_const, relay_tree, relay)
+		for (size_t i = 0; i < relay->nroutes; i++)
+			if (relay->routes[i].sent &&
+			    prefix_same(&relay->routes[i].cfg.prefix, p))
+				return true;
+	return false;
+}
+
+/* What zebra was asked to keep and no relay has now; zebra 10.3 would not drop
+ * it by itself. */
+static void withdraw_kept(void)
+{
+	struct journal_entry *ent;
+	struct prefix p;
+
+	while ((ent = tunnel_journal_after(JOURNAL_KEPT, "")) &&
+	       ent->kind == JOURNAL_KEPT) {
+		if (str2prefix(ent->key, &p) && !is_sent(&p) &&
+		    relay_zebra_route_delete(&p) < 0)
+			return;
+		tunnel_journal_del(JOURNAL_KEPT, ent->key);
+	}
+}
+
 /*
  * Also where no restart was planned: what a run before has left undone must not
  * keep the routes of this one when it is killed.
@@ -44,6 +72,7 @@ static void settle(void)
 {
 	if (settled || !relay_zebra_connected())
 		return;
+	withdraw_kept();
 	settled = relay_zebra_keep_end() == 0;
 	if (settled)
 		planned_over();
@@ -203,6 +232,21 @@ static void begin_finish(bool kept)
 	done();
 }
 
+static void record_kept(void)
+{
+	const struct relay *relay;
+	char prefix[PREFIX_STRLEN];
+
+	frr_each (relay_tree_const, relay_tree, relay)
+		for (size_t i = 0; i < relay->nroutes; i++)
+			if (relay->routes[i].sent)
+				tunnel_journal_add(
+					JOURNAL_KEPT,
+					prefix2str(&relay->routes[i].cfg.prefix,
+						   prefix, sizeof(prefix)),
+					"-");
+}
+
 void relay_restart_begin(void (*done)(void))
 {
 	char value[JOURNAL_VALUE_LEN];
@@ -214,6 +258,7 @@ void relay_restart_begin(void (*done)(void))
 			 (long long)monotime(NULL), restart_time_s);
 		tunnel_journal_add(JOURNAL_RESTART, JOURNAL_KEY_PLANNED, value);
 	}
+	record_kept();
 	zlog_notice(
 		"planned restart: no route is withdrawn, zebra is asked to keep them for %u s",
 		restart_time_s);
@@ -246,6 +291,11 @@ unsigned int relay_restart_left(void)
 	return since + secs - now;
 }
 
+bool relay_restart_recorded(void)
+{
+	return tunnel_journal_find(JOURNAL_RESTART, JOURNAL_KEY_PLANNED);
+}
+
 void relay_restart_init(struct frr_loop *loop)
 {
 	struct journal_entry *ent;
@@ -253,6 +303,10 @@ void relay_restart_init(struct frr_loop *loop)
 
 	restart_loop = loop;
 	on_file = true;
+	/* until it is settled */
+	for (ent = tunnel_journal_first(); ent; ent = tunnel_journal_next(ent))
+		if (ent->kind == JOURNAL_KEPT)
+			ent->adopted = true;
 	ent = tunnel_journal_find(JOURNAL_RESTART, JOURNAL_KEY_PLANNED);
 	if (!ent)
 		return;

@@ -31,6 +31,8 @@ void relay_restart_fini(void);
 /* By the journal: seconds that zebra still keeps routes after a planned restart
  * for; 0 when none was planned or the time is over. */
 unsigned int relay_restart_left(void);
+/* By the journal: one was planned, and no relayd has settled since. */
+bool relay_restart_recorded(void);
 
 /* Seconds that zebra keeps routes over a planned restart; 0: off. */
 void relay_restart_configure(uint16_t secs);

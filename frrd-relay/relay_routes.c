@@ -101,7 +101,7 @@ static void route_withdraw(struct relay_route *route)
 	if (sent_by_another(route))
 		route->installed = false;
 	else
-		relay_zebra_route_delete(&route->cfg);
+		relay_zebra_route_delete(&route->cfg.prefix);
 	route->note = NULL;
 	/* `installed` stays until zebra says that it is gone */
 }

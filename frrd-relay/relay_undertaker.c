@@ -13,6 +13,7 @@
 #include "relay_restart.h"
 #include "relay_time.h"
 #include "relay_undertaker.h"
+#include "relay_zebra.h"
 #include "tunnel.h"
 #include "tunnel_journal.h"
 #include "tunnel_lock.h"
@@ -75,18 +76,38 @@ static void wait_s(unsigned int secs)
 		poll(NULL, 0, left / 1000 + 1);
 }
 
+/* The time of a planned restart is over. */
+static void drop_routes(void)
+{
+	int ret = relay_zebra_drop_stale();
+
+	log_open();
+	if (ret == 0)
+		zlog_notice(
+			"no other relayd has come within the restart time: zebra drops the routes");
+	else if (ret != -ENOENT && ret != -ECONNREFUSED)
+		zlog_warn("zebra may still have the dead relayd's routes: %s",
+			  safe_strerror(-ret));
+}
+
 /* The lock is ours. Returns seconds to wait for, since zebra keeps the routes
  * of a planned restart and a relayd may still come; 0 when it is time. */
 static unsigned int undo_not_yet(const char *vty_dir, bool *nothing)
 {
-	unsigned int left;
+	static bool dropped;
+	unsigned int left = 0;
 
 	*nothing = true;
 	if (tunnel_journal_open(vty_dir) < 0)
 		return 0;
-	left = relay_restart_left();
-	if (left)
-		left += PLANNED_DRAIN_S;
+	if (relay_restart_recorded()) {
+		left = relay_restart_left();
+		if (!left && !dropped) {
+			drop_routes();
+			dropped = true;
+			left = PLANNED_DRAIN_S;
+		}
+	}
 	*nothing = tunnel_journal_count() == 0;
 	tunnel_journal_close();
 	return left;
@@ -114,8 +135,10 @@ static void undo(const char *vty_dir)
 void relay_undertaker_run(const char *vty_dir, unsigned int after_s,
 			  bool planned)
 {
-	unsigned int wait = after_s;
-	bool held, nothing;
+	/* how long a planned restart may take is on file */
+	unsigned int wait = planned ? 0 : after_s, waited;
+	int64_t began = relay_now_us();
+	bool held, nothing = true;
 	sigset_t none;
 
 	if (planned) {
@@ -135,8 +158,13 @@ void relay_undertaker_run(const char *vty_dir, unsigned int after_s,
 		if (verdict == LOCK_OTHER)
 			_exit(0);
 		/* one that came, and died before it had its own undertaker */
-		wait = held ? after_s : undo_not_yet(vty_dir, &nothing);
-		if (!wait && !held)
+		if (held)
+			began = relay_now_us();
+		wait = undo_not_yet(vty_dir, &nothing);
+		waited = (relay_now_us() - began) / 1000000;
+		if (!wait && waited < after_s)
+			wait = after_s - waited;
+		if (!wait)
 			break;
 		tunnel_lock_drop();
 	}

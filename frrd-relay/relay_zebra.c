@@ -24,8 +24,6 @@ DEFINE_HOOK(relay_zebra_reachable, (const struct prefix *p, bool reachable),
 	    (p, reachable));
 DEFINE_HOOK(relay_zebra_lost, (), ());
 
-#define RELAY_ROUTE_TYPE ZEBRA_ROUTE_OPENFABRIC
-
 /*
  * libfrr waits 10 s, then 60 s, before it tries to reach zebra again; an
  * anycast route has to be back sooner than that.
@@ -191,7 +189,7 @@ int relay_zebra_route_add(const struct relay_route_config *route,
 	return 0;
 }
 
-int relay_zebra_route_delete(const struct relay_route_config *route)
+int relay_zebra_route_delete(const struct prefix *p)
 {
 	static struct zapi_route api;
 
@@ -203,9 +201,9 @@ int relay_zebra_route_delete(const struct relay_route_config *route)
 	api.vrf_id = VRF_DEFAULT;
 	api.type = RELAY_ROUTE_TYPE;
 	api.safi = SAFI_UNICAST;
-	api.prefix = route->prefix;
+	api.prefix = *p;
 
-	DEBUGD(&relay_dbg_zebra, "zebra: delete %pFX", &route->prefix);
+	DEBUGD(&relay_dbg_zebra, "zebra: delete %pFX", p);
 	if (zclient_route_send(ZEBRA_ROUTE_DELETE, zclient, &api) ==
 	    ZCLIENT_SEND_FAILURE)
 		return -ENOTCONN;

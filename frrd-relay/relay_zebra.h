@@ -19,6 +19,8 @@
 struct zebra_privs_t;
 struct relay_route_config;
 
+#define RELAY_ROUTE_TYPE ZEBRA_ROUTE_OPENFABRIC
+
 /* vty_dir: where the other daemons have their vty sockets */
 void relay_zebra_init(struct frr_loop *loop, struct zebra_privs_t *privs,
 		      const char *vty_dir);
@@ -37,7 +39,7 @@ bool relay_zebra_type_taken(const char *vty_dir, char *err, size_t len);
 /* 0, or -ENOTCONN. What zebra makes of it comes to relay_zebra_route_note(). */
 int relay_zebra_route_add(const struct relay_route_config *route,
 			  ifindex_t ifindex);
-int relay_zebra_route_delete(const struct relay_route_config *route);
+int relay_zebra_route_delete(const struct prefix *p);
 
 /*
  * For a planned restart: from now on zebra keeps relayd's routes for secs after
@@ -50,6 +52,13 @@ void relay_zebra_keep(uint16_t secs, void (*done)(bool kept));
  * not brought anew. 0 or -ENOTCONN.
  */
 int relay_zebra_keep_end(void);
+
+/*
+ * For a dead relayd, from a process that has no session (relay_zebra_stale.c):
+ * zebra drops all routes that it keeps of it. Blocks for up to a few seconds.
+ * 0 or -errno: -ENOENT, -ECONNREFUSED: there is no zebra.
+ */
+int relay_zebra_drop_stale(void);
 
 /*
  * Watches the RIB for exactly this prefix; the answer, and every change, comes

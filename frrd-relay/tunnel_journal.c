@@ -23,7 +23,7 @@ static const char *const journal_kind_name[JOURNAL_KINDS] = {
 	[JOURNAL_SYSCTL] = "sysctl",	   [JOURNAL_TABLE] = "table",
 	[JOURNAL_ROUTE] = "route",	   [JOURNAL_RELAY] = "relay",
 	[JOURNAL_RESTART] = "restart",	   [JOURNAL_TC] = "tc",
-	[JOURNAL_XDP] = "xdp",
+	[JOURNAL_XDP] = "xdp",		   [JOURNAL_KEPT] = "kept",
 };
 
 static int journal_cmp(const struct journal_entry *a,

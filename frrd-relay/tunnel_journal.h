@@ -24,6 +24,7 @@ enum journal_kind {
 	JOURNAL_XDP,	   /* eBPF: key IFINDEX, value "-" */
 	JOURNAL_RELAY,	   /* key NAME, value "STATE TRANSITIONS" */
 	JOURNAL_RESTART,   /* key "planned", value "SINCE SECONDS" */
+	JOURNAL_KEPT,	   /* key PREFIX that zebra keeps then, value "-" */
 	JOURNAL_KINDS,
 };
 

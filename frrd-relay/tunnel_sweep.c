@@ -146,6 +146,7 @@ void tunnel_sweep(void)
 			break;
 		case JOURNAL_RELAY:
 		case JOURNAL_RESTART:
+		case JOURNAL_KEPT:
 			tunnel_journal_del(kind, key);
 			break;
 		case JOURNAL_TABLE:

@@ -40,8 +40,8 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 
-from forwarding import (BLAST, HEADINGS, ROUTER_MAC, Forwarder, Series, compare, datagram, ethernet,  # noqa: E402
-                        figures, machine, row, spread)
+from forwarding import (BLAST, HEADINGS, ROUTER_MAC, Forwarder, Series, can_run, compare, datagram,  # noqa: E402
+                        ethernet, figures, machine, row, spread)
 from lab import EMULATED, Lab, host_has_sit, wait_for  # noqa: E402
 from transfer import Connected  # noqa: E402
 from wire import ipv4, ipv6, sixto4  # noqa: E402
@@ -287,6 +287,7 @@ def main():
 
     report = {"machine": machine(), "rounds": args.rounds, "seconds": args.seconds}
     print(report["machine"])
+    args.part = can_run(args.part, {"forward", "xdp"}, report)
     if "forward" in args.part:
         # where the processor is emulated, sit is there to be compared with, and nothing else
         report["emulated" if EMULATED else "forward"] = forward(datapaths, args)

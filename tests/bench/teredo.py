@@ -45,7 +45,8 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 
-from forwarding import BLAST, HEADINGS, ROUTER_MAC, Forwarder, Series, compare, figures, machine, row, spread  # noqa: E402
+from forwarding import (BLAST, HEADINGS, ROUTER_MAC, Forwarder, Series, can_run, compare, figures,  # noqa: E402
+                        machine, row, spread)
 from lab import Lab  # noqa: E402
 from teredo_first import first  # noqa: E402
 from teredo_lab import forget_veth, teredo_address  # noqa: E402
@@ -276,6 +277,7 @@ def main():
 
     report = {"machine": machine(), "rounds": args.rounds, "seconds": args.seconds}
     print(report["machine"])
+    args.part = can_run(args.part, {"cpu", "forward", "million"}, report)
     if "cpu" in args.part:
         report["cpu"] = cpu(args.relay, args)
     if "forward" in args.part and "relayd" in args.relay:

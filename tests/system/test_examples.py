@@ -318,6 +318,7 @@ def test_bulk_refused(box, target, tmp_path):
         line = refused("relay-bulk", "--target", target, file)
         assert f"{target}: " in line and why in line, line
     assert line == refused("relay-bulk", "--target", target, "--dry-run", file)
+    assert line.endswith("(/frr-relay:relay/track-object[id='1']/interface)"), line
     said = box.relay.configure("relay r", "track 9", check=False).strip()
     box.relay.configure("no relay r")
     file.write_text("instance: {name: r, track: 9}")

@@ -220,6 +220,19 @@ def test_get_everything(client, some):
             assert {names[0] for names, _ in flat(xml.data)} == {names[0] for names, _ in flat(answer.data)}
 
 
+def test_get_state_of_frrs_own_modules(client, router):
+    """Of callbacks that give values, and of those that since FRR 10 make nodes."""
+    link, = router.ns.ip_json("link", "show", "eth0")
+    path = "/frr-interface:lib/interface[name='eth0']"
+    got = []
+    for answer in client.get(path, f"{path}/state/mtu", kind="STATE"):
+        eth0, = json.loads(answer.data.data)["frr-interface:lib"]["interface"]
+        got.append(eth0["state"])
+    assert (got[0]["if-index"], got[0]["mtu"]) == (link["ifindex"], link["mtu"])
+    assert got[0]["phy-address"] == link["address"]
+    assert got[1] == {"mtu": link["mtu"]}
+
+
 def test_get_state_is_what_show_says(client, router):
     """A relay that is up, asked for at once by both."""
     router.configure("track 1 icmp-echo 10.0.0.2", "frequency 200", "exit", "relay r", *BASIC, "track 1", "no shutdown")

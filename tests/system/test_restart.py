@@ -67,7 +67,7 @@ class BothWays:
 
 # ------------------------------------------------------------- standby route
 
-@pytest.mark.sit
+@pytest.mark.both
 def test_standby_route_is_there_while_up(up):
     """Beside zebra's, unknown to zebra; gone at once when health takes the relay down."""
     assert standby(up.relay) == {ANYCAST6}
@@ -92,7 +92,6 @@ def test_standby_route_is_there_while_up(up):
     wait_for(lambda: standby(up.relay) == set(), 10, "no IPv6 route, no standby")
 
 
-@pytest.mark.sit
 def test_standby_route_of_a_track(up):
     """A relay that a track takes down leaves 2002::/16 to whoever else has it."""
     up.relay.configure("track 1 interface eth1 line-protocol", "exit", "relay r", "track 1")
@@ -108,7 +107,6 @@ def test_standby_route_of_a_track(up):
     assert standby(up.relay) == {ANYCAST6}
 
 
-@pytest.mark.sit
 def test_standby_route_drains(up):
     """An operator's word: it stays for the drain-time, and no longer."""
     up.relay.configure("relay r", "drain-time 3", "maintenance")
@@ -123,7 +121,6 @@ def test_standby_route_drains(up):
     assert standby(up.relay) == set()
 
 
-@pytest.mark.sit
 def test_standby_route_of_a_dead_relayd_is_swept(up):
     """No relay wants it any more: it goes, though its interface lives on under another relay's name."""
     up.relay.kill("relayd")
@@ -247,7 +244,6 @@ def test_planned_restart_with_import_check():
         net.bird.wait_routes(ANYCAST)
 
 
-@pytest.mark.sit
 def test_planned_restart_with_the_integrated_file(planned):
     """The configuration comes a while after relayd, by vtysh -b: until then nothing is decided."""
     with BgpSniffer(planned.net, "rl") as wire:
@@ -261,7 +257,6 @@ def test_planned_restart_with_the_integrated_file(planned):
         assert wire.updates == []
 
 
-@pytest.mark.sit
 def test_nobody_comes_back(planned):
     """The routes are gone when the time is over; what they pointed to goes later, see test_undertaker.py."""
     planned.relay.configure("relay graceful-restart 4")
@@ -277,7 +272,6 @@ def test_nobody_comes_back(planned):
     planned.bird.wait_routes(ANYCAST)
 
 
-@pytest.mark.sit
 @pytest.mark.parametrize("when", ["first run", "after a planned restart"])
 def test_crash_withdraws_all_the_same(planned, when):
     """SIGKILL: the option keeps nothing, nor does what it did at an earlier stop."""
@@ -296,7 +290,6 @@ def test_crash_withdraws_all_the_same(planned, when):
     planned.relay.wait_relay("r", "up")
 
 
-@pytest.mark.sit
 def test_hang_withdraws_all_the_same(planned):
     """The watcher kills it: no planned restart, whatever the option says."""
     config = "\n".join(planned.relay.running())
@@ -310,7 +303,6 @@ def test_hang_withdraws_all_the_same(planned):
     planned.relay.wait_relay("r", "up")
 
 
-@pytest.mark.sit
 def test_unhealthy_after_a_planned_restart(planned):
     """What can't serve any more does not keep its routes for the time that is left."""
     planned.relay.configure("track 1 interface eth1 line-protocol", "exit", "relay r", "track 1")
@@ -331,7 +323,6 @@ def test_unhealthy_after_a_planned_restart(planned):
     planned.relay.configure("relay r", "no track", "exit", "no track 1")
 
 
-@pytest.mark.sit
 def test_changed_configuration_after_a_planned_restart(planned):
     """What is no longer configured goes, what stays is not announced anew, who was not up stays down."""
     planned.relay.configure("relay m", "tunnel mode ipv6ip 6to4", "tunnel source 10.9.9.9", "route 2001:db8:99::/48",
@@ -350,7 +341,6 @@ def test_changed_configuration_after_a_planned_restart(planned):
     planned.relay.configure("no relay m")
 
 
-@pytest.mark.sit
 def test_relay_removed_from_the_configuration(planned):
     """The file of the next relayd does not know the relay: neither routes nor interface stay."""
     stop_planned(planned)
@@ -359,7 +349,6 @@ def test_relay_removed_from_the_configuration(planned):
     wait_for(lambda: not state_diff(planned.before, kernel_state(planned.relay.ns)), 30, "nothing is left")
 
 
-@pytest.mark.sit
 def test_delay_up_is_not_waited_for_again(planned):
     """A relay that was up has had its delay."""
     planned.relay.configure("relay r", "delay up 60", "track 1 ip route 10.77.0.0/16 reachability", "exit", check=False)
@@ -372,7 +361,6 @@ def test_delay_up_is_not_waited_for_again(planned):
         assert wire.updates == []
 
 
-@pytest.mark.sit
 def test_route_with_a_track_waits_for_it(planned):
     """The relay is up before the object of one of its routes is known: that route is left alone until then."""
     planned.relay.configure("track 1 icmp-echo 203.0.113.1", "frequency 1000", "probes up 4")
@@ -392,7 +380,6 @@ def test_route_with_a_track_waits_for_it(planned):
     planned.relay.configure("relay r", "no route 2002::/16", "no route 192.88.99.0/24", "exit", "no track 1")
 
 
-@pytest.mark.sit
 def test_stopped_again_before_it_has_settled(planned):
     """A relayd that has no verdict yet is stopped as well: the routes are still kept, and still bounded."""
     planned.relay.configure("track 1 icmp-echo 10.255.255.1", "frequency 60000", "timeout 60000", "exit")
@@ -412,7 +399,6 @@ def test_stopped_again_before_it_has_settled(planned):
     planned.relay.configure("no track 1")
 
 
-@pytest.mark.sit
 def test_stopped_as_soon_as_it_is_up(net):
     """Routes that are as old as the stop are bounded too: zebra counts their age in whole seconds."""
     net.relay.start("relayd")
@@ -425,7 +411,6 @@ def test_stopped_as_soon_as_it_is_up(net):
     net.relay.configure("no relay graceful-restart")
 
 
-@pytest.mark.sit
 def test_zebra_is_away_at_a_planned_stop(planned):
     """Nobody to keep the routes: relayd says so and ends, and the next one is up with a new zebra."""
     config = "\n".join(planned.relay.running())
@@ -440,7 +425,6 @@ def test_zebra_is_away_at_a_planned_stop(planned):
     planned.bird.wait_routes(ANYCAST)
 
 
-@pytest.mark.sit
 def test_history_after_a_kill(up):
     """The next relayd says what it found, and goes on counting transitions."""
     config = "\n".join(up.relay.running())

@@ -44,10 +44,11 @@ static const char module_text[] =
 	"   leaf flag { type empty; }"
 	"   leaf-list mark { type string; }"
 	"   leaf odd { type uint8; }"
+	"   leaf made { type string; } leaf-list making { type string; }"
 	"   container seal { presence \"sealed\"; leaf by { type string; } } }"
 	"  list shelf { key \"row side\";"
 	"   leaf row { type uint8; }"
-	"   leaf side { type enumeration { enum left; enum right; } }"
+	"   leaf side { type enumeration { enum right; enum left; } }"
 	"   leaf label { type string { length \"1..20\"; } }"
 	"   leaf depth { type uint8; default 30; }"
 	"   container state { config false;"
@@ -115,6 +116,8 @@ static struct yang_data *box_elem(struct nb_cb_get_elem_args *args)
 		return text(args->xpath, lab.blend);
 	if (!strcmp(leaf, "odd"))
 		return text(args->xpath, lab.odd);
+	if (!strcmp(leaf, "made"))
+		return text(args->xpath, lab.made);
 	if (!strcmp(leaf, "by"))
 		return text(args->xpath, lab.seal_by);
 	if (!strcmp(leaf, "flag"))
@@ -138,6 +141,31 @@ static struct yang_data *mark_elem(struct nb_cb_get_elem_args *args)
 	const char *const *entry = args->list_entry;
 
 	return text(args->xpath, *entry);
+}
+
+static const void *making_next(struct nb_cb_get_next_args *args)
+{
+	const char *const *entry = args->list_entry;
+
+	entry = entry ? entry + 1 : &lab.making[0];
+	return *entry ? entry : NULL;
+}
+
+/* for FRR 10: the leaf, or all of the leaf-list */
+__attribute__((unused)) static enum nb_error
+make(const struct nb_node *node, const void *entry, struct lyd_node *parent)
+{
+	const struct lysc_node *snode = node->snode;
+	const char *const one[] = {lab.made, NULL};
+	const char *const *value = lab.making;
+
+	if (snode->nodetype == LYS_LEAF)
+		value = one;
+	for (; *value; value++)
+		if (lyd_new_term(parent, snode->module, snode->name, *value, 0,
+				 NULL))
+			return NB_ERR_RESOURCE;
+	return NB_OK;
 }
 
 static const void *shelf_next(struct nb_cb_get_next_args *args)
@@ -333,6 +361,15 @@ static const struct frr_yang_module_info lab_info = {
 					.get_elem = mark_elem},
 			},
 			STATE("/state/odd", box_elem),
+			{
+				.xpath = BOX "/state/made",
+				.cbs = {COMPAT_GET(make, box_elem)},
+			},
+			{
+				.xpath = BOX "/state/making",
+				.cbs = {.get_next = making_next,
+					COMPAT_GET(make, mark_elem)},
+			},
 			STATE("/state/seal", box_elem),
 			STATE("/state/seal/by", box_elem),
 			{

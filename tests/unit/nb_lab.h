@@ -20,13 +20,15 @@
  *   size, lid, tag*, note!       config
  *   way (road | rail/{gauge, sleeper*} | line*)   config, a choice
  *   gate!/{width, state/open}    config and state
- *   state/{hue (paint | blend), flag, mark*, odd, seal!/by}
+ *   state/{hue (paint | blend), flag, mark*, odd, made, making*, seal!/by}
  *   shelf[row side]
  *     label, depth
  *     state/{books, book[isbn]/{isbn, title}, event/what, loan[who]/who}
  *   pile[name] by user           config
  * row[id]/{id, load}             state, a list on top
  */
+/* What the tests have in lists, they have in the order that libyang 3 sorts it
+ * in: an enumeration's last name first. */
 #define LAB_SHELVES 4
 #define LAB_BOOKS 20000
 
@@ -48,6 +50,7 @@ struct lab_state {
 	struct lab_shelf shelf[LAB_SHELVES];
 	size_t nshelves;
 	const char *paint, *blend, *mark[4], *odd, *seal_by;
+	const char *made, *making[4]; /* as nodes, where FRR can have that */
 	bool seal, flag, open;
 	uint32_t rows; /* entries of the list on top, from 1 */
 	/* calls of callbacks */
@@ -60,6 +63,12 @@ extern unsigned int lab_logged;
 
 void lab_start(void);
 void lab_stop(void);
+
+/* What libyang says or does in its own way, and relayd leaves as it is. */
+#define LAB_LIBYANG(two, three) (COMPAT_LIBYANG < 3 ? (two) : (three))
+
+/* A box that has nothing but defaults, printed without these. */
+#define LAB_EMPTY_BOX LAB_LIBYANG("{\"relay-lab:box\":{}}", "{}")
 
 /* A tree out of JSON, validated so that it has its defaults, or as it is. */
 struct lyd_node *lab_tree(const char *json);

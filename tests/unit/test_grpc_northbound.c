@@ -145,7 +145,7 @@ static void test_get(void **state)
 	grpc_edit(ANN, id, SIZE, "5");
 	assert_int_equal(grpc_commit(ANN, id, ALL, ""), GRPC_STATUS_OK);
 	call = get(&paths[1], 1, CONFIG, JSON, false);
-	expect_data(call, JSON, "{\"relay-lab:box\":{}}");
+	expect_data(call, JSON, LAB_EMPTY_BOX);
 	grpc_call_end(call);
 	call = get(&paths[1], 1, CONFIG, JSON, true);
 	expect_data(call, JSON, "{\"relay-lab:box\":{\"size\":5}}");

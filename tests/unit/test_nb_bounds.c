@@ -138,6 +138,17 @@ static void test_refusals(void **state)
 		{"YANG error(s):\n", ""},
 		{"YANG error(s):\n When condition \"x\" not satisfied.\n YANG path: /a:b\n",
 		 "When condition \"x\" not satisfied. (/a:b)"},
+		{"YANG error(s):\n One.\n YANG path: Data location \"/a:b[c=\"d'\"]\".\n",
+		 "One. (/a:b[c=\"d'\"])"},
+		{"YANG error(s):\n One.\n YANG path: Line number 3.\n", "One."},
+		{"YANG error(s):\n one\n two\n YANG path: /a:b\n",
+		 "one; two (/a:b)"},
+		/* since FRR 10 */
+		{"YANG error(s):\n Path: /a:b[c=\"d'\"]\n Error: One.\n",
+		 "One. (/a:b[c=\"d'\"])"},
+		{"YANG error(s):\n Path: /a:b\n Error: one\n Error: two\n Path: /c:d\n Error: three\n",
+		 "one (/a:b); two; three (/c:d)"},
+		{"YANG er", "YANG er"},
 		{"YANG error(s):\n one\n two\n", "one; two"},
 		{"YANG error(s):\n one", "one"},
 	};

@@ -117,8 +117,8 @@ static void test_cases(void **state)
 		 SHELF(ROW1(LABEL("a") ",\"depth\":1")), NONE, NONE},
 		{SHELF(ROW1(LABEL("a"))), NONE, NONE, NONE},
 		/* entries of a leaf-list */
-		{TAGS("\"a\",\"b\""), TAGS("\"b\",\"c\""),
-		 TAGS("\"a\",\"b\",\"d\""), TAGS("\"b\",\"d\",\"c\"")},
+		{TAGS("\"a\",\"b\""), TAGS("\"b\",\"d\""),
+		 TAGS("\"a\",\"b\",\"c\""), TAGS("\"b\",\"c\",\"d\"")},
 		{TAGS("\"a\""), TAGS("\"a\",\"b\""), NONE, TAGS("\"b\"")},
 		{TAGS("\"a\""), TAGS("\"a\",\"b\""), TAGS("\"b\""),
 		 TAGS("\"b\"")},

@@ -27,7 +27,7 @@ static int setup(void **state)
 	lab.shelf[0].side = "left";
 	lab.shelf[0].book = books;
 	lab.shelf[0].nbooks = 1;
-	lab.shelf[1].row = 2;
+	lab.shelf[1].row = 12;
 	lab.shelf[1].side = "left";
 	lab_logged = 0;
 	return 0;
@@ -40,8 +40,8 @@ static int no_log(void **state)
 
 /* --------------------------------------------------------------------- get */
 
-/* shelf 1 left is in operation as well, 9 right is configured only; 2 left is
- * in operation only */
+/* shelf 1 left is in operation as well, 9 right is configured only; 12 left
+ * is in operation only */
 static const char config_json[] =
 	"{\"relay-lab:box\":{\"lid\":\"open\",\"tag\":[\"x\",\"y\"],\"shelf\":["
 	"{\"row\":1,\"side\":\"left\",\"label\":\"novels\"},"
@@ -88,12 +88,12 @@ static void expect_no_get(const struct lyd_node *config, const char *path,
 #define LOANS "\"loan\":[{\"who\":\"ann\"},{\"who\":\"bob\"}]"
 #define BOOK "\"book\":[{\"isbn\":\"3-16\",\"title\":\"Emma\"}]"
 #define STATE_1 "\"state\":{\"books\":1," BOOK "," LOANS "}"
-#define STATE_2 "\"state\":{\"books\":0," LOANS "}"
+#define STATE_12 "\"state\":{\"books\":0," LOANS "}"
 #define SHELF_1 "\"row\":1,\"side\":\"left\""
-#define SHELF_2 "\"row\":2,\"side\":\"left\""
+#define SHELF_12 "\"row\":12,\"side\":\"left\""
 #define SHELF_9 "\"row\":9,\"side\":\"right\""
 #define AT_1 BOX "/shelf[row='1'][side='left']"
-#define AT_2 BOX "/shelf[row='2'][side='left']"
+#define AT_12 BOX "/shelf[row='12'][side='left']"
 #define AT_9 BOX "/shelf[row='9'][side='right']"
 #define SHELVES(json) IN_BOX("\"shelf\":[" json "]")
 
@@ -110,7 +110,7 @@ static void test_get(void **state)
 		{BOX "/lid", ALL, false, IN_BOX("\"lid\":\"open\"")},
 		{BOX "/lid", STATE, false, ""},
 		{BOX "/size", CONFIG, true, IN_BOX("\"size\":5")},
-		{BOX "/size", CONFIG, false, IN_BOX("")},
+		{BOX "/size", CONFIG, false, LAB_EMPTY_BOX},
 		{BOX "/note", CONFIG, true, ""},
 		/* with keys, with some, without */
 		{AT_1 "/label", CONFIG, false,
@@ -142,15 +142,15 @@ static void test_get(void **state)
 			 ",\"label\":\"novels\",\"depth\":30," STATE_1 "}")},
 		{BOX "/shelf", ALL, false,
 		 SHELVES("{" SHELF_1 ",\"label\":\"novels\"," STATE_1
-			 "},{" SHELF_9 "},{" SHELF_2 "," STATE_2 "}")},
+			 "},{" SHELF_9 "},{" SHELF_12 "," STATE_12 "}")},
 		{BOX "/shelf/state/books", ALL, true,
-		 SHELVES("{" SHELF_1 ",\"state\":{\"books\":1}},{" SHELF_2
+		 SHELVES("{" SHELF_1 ",\"state\":{\"books\":1}},{" SHELF_12
 			 ",\"state\":{\"books\":0}}")},
 		{BOX "/shelf/state/books", CONFIG, true, ""},
 		/* an entry that is there, of the other kind */
-		{AT_2, CONFIG, true, ""},
-		{AT_2, STATE, true, SHELVES("{" SHELF_2 "," STATE_2 "}")},
-		{AT_2 "/label", ALL, true, ""},
+		{AT_12, CONFIG, true, ""},
+		{AT_12, STATE, true, SHELVES("{" SHELF_12 "," STATE_12 "}")},
+		{AT_12 "/label", ALL, true, ""},
 		{AT_9, STATE, true, ""},
 		{AT_9 "/state/books", STATE, true, ""},
 		{AT_1 "/state/book[isbn='3-16']", CONFIG, true, ""},
@@ -196,12 +196,12 @@ static void test_get_everything(void **state)
 		expect_get(config, all[i], CONFIG, false, trimmed);
 		expect_get(config, all[i], CONFIG, true, whole);
 		expect_get(config, all[i], STATE, true,
-			   SHELVES("{" SHELF_1 "," STATE_1 "},{" SHELF_2
-				   "," STATE_2 "}"));
+			   SHELVES("{" SHELF_1 "," STATE_1 "},{" SHELF_12
+				   "," STATE_12 "}"));
 		expect_get(NULL, all[i], CONFIG, true, "");
 		expect_get(NULL, all[i], ALL, true,
-			   SHELVES("{" SHELF_1 "," STATE_1 "},{" SHELF_2
-				   "," STATE_2 "}"));
+			   SHELVES("{" SHELF_1 "," STATE_1 "},{" SHELF_12
+				   "," STATE_12 "}"));
 	}
 	assert_int_equal(
 		relay_nb_tree_get(config, "/", ALL, &tree, err, sizeof(err)),

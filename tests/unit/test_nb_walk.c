@@ -29,7 +29,7 @@ int relay_zebra_route_add(const struct relay_route_config *route,
 	return 0;
 }
 
-int relay_zebra_route_delete(const struct relay_route_config *route)
+int relay_zebra_route_delete(const struct prefix *p)
 {
 	return 0;
 }
@@ -223,6 +223,34 @@ static void test_kinds(void **state)
 	expect(BOX "/state/mark[.=\"b'c\"]", IN_STATE("\"mark\":[\"b'c\"]"));
 	expect_error(BOX "/state/mark[.='d']", ENOENT,
 		     "Data path not found: " BOX "/state/mark[.='d']");
+}
+
+/* What a callback makes by itself, where FRR has such, is as any other. */
+static void test_made(void **state)
+{
+	const char *both = IN_STATE("\"making\":[\"a\",\"b\"]");
+	struct lyd_node *tree;
+	char err[256];
+
+	expect(BOX "/state", "");
+	expect(BOX "/state/made", "");
+	expect(BOX "/state/making", "");
+	lab.made = "here";
+	expect(BOX "/state/made", IN_STATE("\"made\":\"here\""));
+	expect(BOX "/state", IN_STATE("\"made\":\"here\""));
+	lab.made = NULL;
+	lab.making[0] = "a";
+	lab.making[1] = "b";
+	expect(BOX "/state/making", both);
+	expect(BOX "/state/making[.='b']", IN_STATE("\"making\":[\"b\"]"));
+	expect_error(BOX "/state/making[.='c']", ENOENT,
+		     "Data path not found: " BOX "/state/making[.='c']");
+	assert_int_equal(
+		relay_nb_walk(BOX "/state", &tree, 3, err, sizeof(err)),
+		-EMSGSIZE);
+	lab.made = "here";
+	expect(BOX "/state",
+	       IN_STATE("\"made\":\"here\",\"making\":[\"a\",\"b\"]"));
 }
 
 /* A container of the configuration that is not there has no state. */
@@ -573,6 +601,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_paths, setup),
 		cmocka_unit_test_setup(test_kinds, setup),
+		cmocka_unit_test_setup(test_made, setup),
 		cmocka_unit_test_setup(test_presence_of_config, setup),
 		cmocka_unit_test_setup(test_everything, setup),
 		cmocka_unit_test_setup(test_errors, setup),

@@ -30,7 +30,7 @@ int relay_zebra_route_add(const struct relay_route_config *route,
 	return 0;
 }
 
-int relay_zebra_route_delete(const struct relay_route_config *route)
+int relay_zebra_route_delete(const struct prefix *p)
 {
 	return 0;
 }

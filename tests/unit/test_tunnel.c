@@ -45,6 +45,8 @@ static void test_journal_lines(void **state)
 		 "up 3"},
 		{"+ restart planned 1234 120 .", true, true, JOURNAL_RESTART,
 		 "planned", "1234 120"},
+		{"+ kept 2002::/16 - .", true, true, JOURNAL_KEPT, "2002::/16",
+		 "-"},
 		/* torn at every point that could be mistaken */
 		{"+ sysctl net/ipv4/conf/eth0/rp_filter 1 2", false},
 		{"+ sysctl net/ipv4/conf/eth0/rp_filter 1", false},

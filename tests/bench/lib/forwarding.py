@@ -9,6 +9,9 @@ processor); a router that has a process for it adds that process's threads, on t
 processor.  So a packet's cost is the time of these on the processor
 (/proc/PID/schedstat), by the packets that the receiver counted.  What others on the machine
 take isn't in it.
+
+In a pid namespace (a container, scripts/suite) these threads can be neither seen nor
+pinned: what needs them is left out there, and the report says so (can_run()).
 """
 
 import array
@@ -104,9 +107,24 @@ def napi_thread(ns, ifname, processor):
 
 
 def ksoftirqd(processor):
-    """The thread that does what is too much for an interrupt."""
-    return next(int(path.parent.name) for path in pathlib.Path("/proc").glob("[0-9]*/comm")
-                if path.read_text().strip() == f"ksoftirqd/{processor}")
+    """The thread that does what is too much for an interrupt; None where the kernel's can't be seen."""
+    for path in pathlib.Path("/proc").glob("[0-9]*/comm"):
+        with contextlib.suppress(OSError):
+            if path.read_text().strip() == f"ksoftirqd/{processor}":
+                return int(path.parent.name)
+    return None
+
+
+def can_run(parts, forwarding, report):
+    """Of the parts those that can be run; forwarding: those with a Forwarder. The report gets the others."""
+    seen = ksoftirqd(processors()[1]) is not None
+    report["left_out"] = [part for part in parts if part in forwarding and not seen]
+    if report["left_out"]:
+        print(f"left out, as the kernel's threads can't be seen from this pid namespace: {', '.join(report['left_out'])}")
+    left = [part for part in parts if part not in report["left_out"]]
+    if not left:
+        sys.exit("nothing is left to be measured")
+    return left
 
 
 def tasks(pid):
