@@ -35,8 +35,17 @@ struct watch {
 	struct watch_hash_item item;
 	struct prefix p;
 	unsigned int refs;
+	bool tracked; /* by zebra's nexthop tracking */
 	bool known, reachable;
 };
+
+/*
+ * Whether there is a default route. Zebra since 10.3 does not evaluate what is
+ * tracked when the kernel's own default route goes: rib_process() leaves it to
+ * rib_gc_dest(), which leaves default routes alone. It does tell those who
+ * have default routes redistributed.
+ */
+static bool default_there[AFI_MAX];
 
 static int watch_cmp(const struct watch *a, const struct watch *b)
 {
@@ -71,8 +80,17 @@ static struct frr_event *t_keep;
 
 static void watch_send(const struct watch *w, int command)
 {
+	afi_t afi = family2afi(w->p.family);
+
 	if (!session_up)
 		return;
+	/* first: what there is comes before the answer of nexthop tracking */
+	if (is_default_prefix(&w->p))
+		zebra_redistribute_default_send(
+			command == ZEBRA_NEXTHOP_REGISTER
+				? ZEBRA_REDISTRIBUTE_DEFAULT_ADD
+				: ZEBRA_REDISTRIBUTE_DEFAULT_DELETE,
+			zclient, afi, VRF_DEFAULT);
 	if (zclient_send_rnh(zclient, command, &w->p, SAFI_UNICAST, false, true,
 			     VRF_DEFAULT) == ZCLIENT_SEND_FAILURE)
 		zlog_warn("zebra: could not ask for route %pFX", &w->p);
@@ -107,6 +125,7 @@ static void session_lost(void)
 
 	zlog_warn("zebra: session is down");
 	session_up = false;
+	memset(default_there, 0, sizeof(default_there));
 	frr_each (watch_hash, watches, w)
 		w->known = false;
 	hook_call(relay_zebra_lost);
@@ -297,25 +316,20 @@ int relay_zebra_keep_end(void)
 
 /* -------------------------------------------------------------- watches */
 
-static void nexthop_update(const struct prefix *p,
-			   const struct zapi_route *nhr)
+static struct watch *watch_find(const struct prefix *p)
 {
-	struct watch *w, ref = {};
-	bool reachable;
+	struct watch ref = {};
 
 	prefix_copy(&ref.p, p);
-	w = watch_hash_find(watches, &ref);
-	if (!w)
-		return;
+	return watch_hash_find(watches, &ref);
+}
 
-	/*
-	 * Zebra answers with the longest match. Only the prefix itself counts,
-	 * and never a route that relayd has put there.
-	 */
-	reachable = nhr->nexthop_num > 0 && prefix_same(&nhr->prefix, &w->p) &&
-		    !(nhr->type == RELAY_ROUTE_TYPE && nhr->instance == 0);
-	DEBUGD(&relay_dbg_zebra, "zebra: watched %pFX %s (match %pFX)", &w->p,
-	       reachable ? "reachable" : "unreachable", &nhr->prefix);
+static void watch_report(struct watch *w)
+{
+	bool reachable = w->tracked;
+
+	if (is_default_prefix(&w->p))
+		reachable = reachable && default_there[family2afi(w->p.family)];
 	if (w->known && w->reachable == reachable)
 		return;
 	w->known = true;
@@ -323,12 +337,54 @@ static void nexthop_update(const struct prefix *p,
 	hook_call(relay_zebra_reachable, &w->p, reachable);
 }
 
+static void nexthop_update(const struct prefix *p,
+			   const struct zapi_route *nhr)
+{
+	struct watch *w = watch_find(p);
+
+	if (!w)
+		return;
+
+	/*
+	 * Zebra answers with the longest match. Only the prefix itself counts,
+	 * and never a route that relayd has put there.
+	 */
+	w->tracked = nhr->nexthop_num > 0 && prefix_same(&nhr->prefix, &w->p) &&
+		     !(nhr->type == RELAY_ROUTE_TYPE && nhr->instance == 0);
+	DEBUGD(&relay_dbg_zebra, "zebra: watched %pFX %s (match %pFX)", &w->p,
+	       w->tracked ? "reachable" : "unreachable", &nhr->prefix);
+	watch_report(w);
+}
+
+static int default_update(ZAPI_CALLBACK_ARGS)
+{
+	/* 89 kB: kept off the stack */
+	static struct zapi_route route;
+	struct watch *w;
+	bool there = cmd == ZEBRA_REDISTRIBUTE_ROUTE_ADD;
+
+	if (zapi_route_decode(zclient->ibuf, &route) < 0) {
+		zlog_warn("zebra: unreadable default route");
+		return -1;
+	}
+	if (vrf_id != VRF_DEFAULT || !is_default_prefix(&route.prefix) ||
+	    (CHECK_FLAG(route.message, ZAPI_MESSAGE_SRCPFX) &&
+	     route.src_prefix.prefixlen))
+		return 0;
+	DEBUGD(&relay_dbg_zebra, "zebra: default route %pFX %s", &route.prefix,
+	       there ? "there" : "gone");
+	default_there[family2afi(route.prefix.family)] = there;
+	w = watch_find(&route.prefix);
+	/* nexthop tracking has yet to answer */
+	if (w && w->known)
+		watch_report(w);
+	return 0;
+}
+
 void relay_zebra_watch(const struct prefix *p)
 {
-	struct watch *w, ref = {};
+	struct watch *w = watch_find(p);
 
-	prefix_copy(&ref.p, p);
-	w = watch_hash_find(watches, &ref);
 	if (w) {
 		w->refs++;
 		if (w->known)
@@ -344,13 +400,13 @@ void relay_zebra_watch(const struct prefix *p)
 
 void relay_zebra_unwatch(const struct prefix *p)
 {
-	struct watch *w, ref = {};
+	struct watch *w = watch_find(p);
 
-	prefix_copy(&ref.p, p);
-	w = watch_hash_find(watches, &ref);
 	if (!w || --w->refs)
 		return;
 	watch_send(w, ZEBRA_NEXTHOP_UNREGISTER);
+	if (is_default_prefix(p))
+		default_there[family2afi(p->family)] = false;
 	watch_hash_del(watches, w);
 	XFREE(MTYPE_RELAY_WATCH, w);
 }
@@ -397,6 +453,8 @@ bool relay_zebra_connected(void)
 static zclient_handler *const handlers[] = {
 	[ZEBRA_ROUTE_NOTIFY_OWNER] = route_notify_owner,
 	[ZEBRA_NEXTHOP_UPDATE] = compat_nexthop_update,
+	[ZEBRA_REDISTRIBUTE_ROUTE_ADD] = default_update,
+	[ZEBRA_REDISTRIBUTE_ROUTE_DEL] = default_update,
 	[ZEBRA_INTERFACE_BFD_DEST_UPDATE] = relay_bfd_update,
 	[ZEBRA_BFD_DEST_REPLAY] = relay_bfd_replay,
 	[ZEBRA_ROUTER_ID_UPDATE] = router_id_update,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Tracked objects, each kind on the real thing."""
 
+import contextlib
 import signal
 import time
 
@@ -45,37 +46,60 @@ def test_interface(rl, peer_links):
 
 @pytest.mark.parametrize("version,prefix,nexthop,longer", [
     ("ip", "10.77.0.0/16", "10.0.0.2", "10.77.1.0/24"),
+    ("ip", "0.0.0.0/0", "10.0.0.2", "128.0.0.0/1"),
     ("ipv6", "2001:db8:77::/48", "2001:db8::2", "2001:db8:77:1::/64"),
     ("ipv6", "::/0", "2001:db8::2", "2000::/3")])
 def test_route(rl, version, prefix, nexthop, longer):
     """A selected, installed route for exactly the prefix; whoever brought it."""
     rl.configure(f"track 1 {version} route {prefix} reachability")
     rl.wait_track(1, "down")
-    rl.configure(f"{version} route {longer} {nexthop}", daemon="staticd")
-    try:
+    with rl.static_route(longer, nexthop):
+        wait_for(lambda: rl.rib(longer), 10, "the longer prefix is routed")
         holds_for(lambda: rl.track_json(1)["state"] == "down", 1, "a longer prefix does not count")
-        rl.configure(f"{version} route {prefix} {nexthop}", daemon="staticd")
-        rl.wait_track(1, "up")
-        rl.configure(f"no {version} route {prefix} {nexthop}", daemon="staticd")
+        with rl.static_route(prefix, nexthop):
+            rl.wait_track(1, "up")
         rl.wait_track(1, "down")
-        # the kernel's own
+        # the kernel's own, more than once
+        for _ in range(2):
+            rl.ns.ip(f"route add {prefix} via {nexthop}")
+            rl.wait_track(1, "up")
+            rl.ns.ip(f"route del {prefix} via {nexthop}")
+            rl.wait_track(1, "down")
+        with rl.static_route(prefix, nexthop):
+            rl.wait_track(1, "up")
+        rl.wait_track(1, "down")
+
+
+@pytest.mark.parametrize("version,prefix,nexthop", [("ip", "0.0.0.0/0", "10.0.0.2"), ("ipv6", "::/0", "2001:db8::2")])
+def test_default_route_is_known_anew(rl, version, prefix, nexthop):
+    """A new object, a new session with zebra: each knows what there is."""
+    track = f"track 1 {version} route {prefix} reachability"
+    with contextlib.ExitStack() as stack:
         rl.ns.ip(f"route add {prefix} via {nexthop}")
+        stack.callback(rl.ns.ip, f"route del {prefix} via {nexthop}")
+        wait_for(lambda: rl.rib(prefix), 10, "zebra has the kernel's route")
+        for _ in range(2):
+            rl.configure(track)
+            rl.wait_track(1, "up")
+            rl.configure("no track 1")
+        rl.configure(track)
         rl.wait_track(1, "up")
-        rl.ns.ip(f"route del {prefix} via {nexthop}")
+        rl.stop("zebra")
         rl.wait_track(1, "down")
-    finally:
-        rl.configure(f"no {version} route {longer} {nexthop}", daemon="staticd")
+        rl.start("zebra")
+        rl.wait_track(1, "up")
+    rl.wait_track(1, "down")
+    rl.configure("no track 1")
+    rl.configure(track)
+    rl.wait_track(1, "down")
 
 
 def test_route_that_cannot_be_used(rl):
     """A route whose next hop is unreachable is in the RIB, but not installed."""
     rl.configure("track 1 ip route 10.78.0.0/16 reachability")
-    rl.configure("ip route 10.78.0.0/16 10.250.0.1", daemon="staticd")
-    try:
+    with rl.static_route("10.78.0.0/16", "10.250.0.1"):
         rl.wait_track(1, "down")
         holds_for(lambda: rl.track_json(1)["state"] == "down", 1, "down")
-    finally:
-        rl.configure("no ip route 10.78.0.0/16 10.250.0.1", daemon="staticd")
 
 
 @pytest.mark.parametrize("target,source", [("10.0.0.2", "10.0.1.1"), ("2001:db8::2", "2001:db8:1::1")])
