@@ -16,6 +16,7 @@
 #include "relay_debug.h"
 #include "relay_memory.h"
 #include "relay_zebra.h"
+#include "relay_zebra_asked.h"
 #include "relay_zebra_bfd.h"
 
 DEFINE_MTYPE_STATIC(RELAYD, RELAY_WATCH, "Relay watched prefix");
@@ -126,6 +127,7 @@ static void session_lost(void)
 	zlog_warn("zebra: session is down");
 	session_up = false;
 	memset(default_there, 0, sizeof(default_there));
+	relay_zebra_asked_forget();
 	frr_each (watch_hash, watches, w)
 		w->known = false;
 	hook_call(relay_zebra_lost);
@@ -149,8 +151,7 @@ static void session_poll(struct frr_event *ev)
 
 /* -------------------------------------------------------------- routes */
 
-int relay_zebra_route_add(const struct relay_route_config *route,
-			  ifindex_t ifindex)
+static int send_add(const struct relay_route_config *route, ifindex_t ifindex)
 {
 	/* 89 kB: kept off the stack */
 	static struct zapi_route api;
@@ -189,7 +190,17 @@ int relay_zebra_route_add(const struct relay_route_config *route,
 	return 0;
 }
 
-int relay_zebra_route_delete(const struct prefix *p)
+int relay_zebra_route_add(const struct relay_route_config *route,
+			  ifindex_t ifindex)
+{
+	int ret = send_add(route, ifindex);
+
+	if (ret == 0)
+		relay_zebra_asked(&route->prefix, route, ifindex);
+	return ret;
+}
+
+static int send_delete(const struct prefix *p)
 {
 	static struct zapi_route api;
 
@@ -210,6 +221,25 @@ int relay_zebra_route_delete(const struct prefix *p)
 	return 0;
 }
 
+int relay_zebra_route_delete(const struct prefix *p)
+{
+	int ret = send_delete(p);
+
+	if (ret == 0)
+		relay_zebra_asked(p, NULL, 0);
+	return ret;
+}
+
+static void send_again(const struct prefix *p,
+		       const struct relay_route_config *route,
+		       ifindex_t ifindex)
+{
+	if (route)
+		send_add(route, ifindex);
+	else
+		send_delete(p);
+}
+
 static int route_notify_owner(ZAPI_CALLBACK_ARGS)
 {
 	enum zapi_route_notify_owner note;
@@ -223,6 +253,8 @@ static int route_notify_owner(ZAPI_CALLBACK_ARGS)
 
 	route_said = monotime(NULL);
 	DEBUGD(&relay_dbg_zebra, "zebra: note %d for %pFX", note, &p);
+	relay_zebra_answered(&p, note != ZAPI_ROUTE_REMOVED &&
+					 note != ZAPI_ROUTE_REMOVE_FAIL);
 	switch (note) {
 	case ZAPI_ROUTE_INSTALLED:
 		relay_zebra_route_note(&p, true, NULL);
@@ -468,6 +500,7 @@ void relay_zebra_init(struct frr_loop *loop, struct zebra_privs_t *privs,
 				     nexthop_update);
 	zclient_init(zclient, RELAY_ROUTE_TYPE, 0, privs);
 	zclient->zebra_connected = session_connected;
+	relay_zebra_asked_init(loop, send_again);
 	relay_bfd_init(loop, vty_dir);
 	event_add_timer_msec(zloop, session_poll, NULL, RELAY_ZEBRA_RETRY_MS,
 			     &t_session);
@@ -480,6 +513,7 @@ void relay_zebra_stop(void)
 	EVENT_OFF(t_session);
 	EVENT_OFF(t_keep);
 	session_up = false;
+	relay_zebra_asked_forget();
 	relay_bfd_stop();
 	zclient_stop(zclient);
 	zclient_free(zclient);
