@@ -113,7 +113,7 @@ def lent(keeper):
 @pytest.fixture(scope="session")
 def internet_keeper():
     def make():
-        net = Internet(second_hop=True, sit=host_has_sit())
+        net = Internet(second_hop=True)
         net.__enter__()
         try:
             net.start_routing()
