@@ -270,7 +270,7 @@ def main():
 
     slower = min(3.0, max(1.0, calculate() / REFERENCE_S)) if EMULATED else 1.0
     print(f"seed {args.seed}: --seed repeats the faults; {AGREE_S * slower:.0f} s to agree", flush=True)
-    with Internet(sit=False) as net:
+    with Internet(tunnels=False) as net:
         soak = Soak(net, random.Random(args.seed), slower)
         soak.start()
         try:

@@ -13,9 +13,10 @@ from topology import Internet
 
 
 # What FRR's release, its libraries and the compilers of its distribution make a difference to.
-CORE = {"bfd", "bfd_config", "datapath", "ebpf", "ebpf_programs", "examples", "files", "filter", "grpc",
-        "grpc_candidates", "grpc_commit", "grpc_events", "grpc_listen", "health", "lifecycle", "main_job", "restart",
-        "show", "start", "teredo", "tracks", "two_relays", "undertaker", "validation", "vtysh_stock", "yang_state"}
+CORE = {"bfd", "bfd_config", "dampening", "datapath", "ebpf", "ebpf_programs", "examples", "files", "filter", "grpc",
+        "grpc_candidates", "grpc_commit", "grpc_events", "grpc_listen", "health", "lifecycle", "main_job", "netlink",
+        "restart", "show", "start", "teredo", "tracks", "two_relays", "undertaker", "validation", "vtysh_stock",
+        "yang_state"}
 # of those, what takes long and is the same everywhere
 NOT_CORE = {"test_icmp_300_targets", "test_a_peer_unheard_of_for_30_seconds", "test_waits_no_longer_than_bounded"}
 
@@ -113,7 +114,7 @@ def lent(keeper):
 @pytest.fixture(scope="session")
 def internet_keeper():
     def make():
-        net = Internet(second_hop=True, sit=host_has_sit())
+        net = Internet(second_hop=True)
         net.__enter__()
         try:
             net.start_routing()

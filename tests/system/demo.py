@@ -192,7 +192,7 @@ def shell(net):
 
 def main():
     say(PICTURE)
-    with TeredoInternet(nats=(NAT,), sit=True) as net:
+    with TeredoInternet(nats=(NAT,), tunnels=True) as net:
         run(net)
         if "--shell" in sys.argv[1:]:
             shell(net)

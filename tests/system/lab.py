@@ -9,6 +9,7 @@ at the next start, by that prefix only.
 
 import contextlib
 import ctypes
+import functools
 import itertools
 import json
 import os
@@ -235,6 +236,7 @@ def state_diff(old, new):
     return diff
 
 
+@functools.cache
 def host_has_sit():
     cmd = "ip link add frlsit type sit local 192.0.2.1 ttl 64"
     run = subprocess.run(["unshare", "--net", "sh", "-c", f"{cmd} || {{ modprobe sit && {cmd}; }}"],

@@ -7,12 +7,10 @@ The near host's tunnel is made by tc (blast.c), so that its packets are as littl
 like a user-space client's as can be: segments of TCP together, checksums put off.
 """
 
-import fcntl
 import hashlib
 import os
 import random
 import socket
-import struct
 import threading
 
 from lab import BUILD, EMULATED, Lab, host_has_sit, wait_for
@@ -30,7 +28,6 @@ OWN = {"6to4": "2002:c058:6301::1", "teredo": "2001:db8:9::9"}
 MODES = {"6to4": "ipv6ip 6to4", "teredo": "teredo"}
 MTU = {"6to4": 1480, "teredo": 1280}
 OCTETS = (1 if EMULATED else 24) << 20
-TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454CA, 1, 0x1000
 
 
 class Path(Lab):
@@ -199,17 +196,6 @@ OFFLOADS = {
     "checksums by the ends": {"near": {"tx": 0}, "far": {"tx": 0}},
     "nothing": {name: {"tx": 0, "sg": 0, "tso": 0, "gso": 0, "gro": 0} for name in ("near", "far", "in", "out")},
 }
-
-
-def open_tun(ns, ifname, *addrs):
-    """A link without link-layer header, and the wire behind it."""
-    def make():
-        fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
-        fcntl.ioctl(fd, TUNSETIFF, struct.pack("16sH22x", ifname.encode(), IFF_TUN | IFF_NO_PI))
-        return fd
-    fd = ns.call(make)
-    ns.ip(f"link set {ifname} up", *(f"addr add {addr} dev {ifname}" for addr in addrs))
-    return fd
 
 
 def read_tun(fd, match):

@@ -229,7 +229,7 @@ class TeredoInternet(Internet):
     """The drawing above; nats: kinds, each with room for a client, which client() starts."""
 
     def __init__(self, nats=(), **kwargs):
-        kwargs.setdefault("sit", False)
+        kwargs.setdefault("tunnels", False)
         super().__init__(**kwargs)
         self.kinds = nats
         self.nats, self.clients = {}, {}

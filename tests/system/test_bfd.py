@@ -445,7 +445,6 @@ protocol bfd {{
 """
 
 
-@pytest.mark.sit
 def test_relay_follows_a_session(net):
     """The relay is announced while the session with bird's BFD is up, and withdrawn when it goes."""
     rl = net.relay

@@ -10,7 +10,7 @@ from lab import Lab, wait_for
 from topology import ANYCAST, ANYCAST4, ANYCAST6, BASIC, H6, H64, H64_6, H64B, H64B_6, RELAY_ADDR
 from wire import Sniffer, icmp6_echo, ipv4, ipv6, mac_of, ping, send_raw
 
-pytestmark = pytest.mark.both
+both = pytest.mark.both
 
 
 def with_relay(net, *lines, routes=ANYCAST):
@@ -62,8 +62,9 @@ def to_6to4(net, dst=H64_6, outer=H64, port=("rl", "net")):
 # ------------------------------------------------------------------ direction
 
 @pytest.mark.parametrize("direction,routes,receives,transmits",
-                         [("both", ANYCAST, True, True), ("receive", (ANYCAST4,), True, False),
-                          ("transmit", (ANYCAST6,), False, True)])
+                         [("both", ANYCAST, True, True),
+                          pytest.param("receive", (ANYCAST4,), True, False, marks=both),
+                          pytest.param("transmit", (ANYCAST6,), False, True, marks=both)])
 def test_direction(net, direction, routes, receives, transmits):
     """Routes of a direction that is off are not there, and its packets are not served."""
     with_relay(net, f"tunnel direction {direction}", routes=routes)
@@ -76,7 +77,6 @@ def test_direction(net, direction, routes, receives, transmits):
     assert bool(to_6to4(net)) == transmits
 
 
-@pytest.mark.sit
 def test_direction_changes_at_once(up):
     up.relay.configure("relay r", "tunnel direction receive")
     up.bird.wait_routes([ANYCAST4], absent=[ANYCAST6])
@@ -87,7 +87,7 @@ def test_direction_changes_at_once(up):
 
 # ------------------------------------------------------------ transmit-source
 
-@pytest.mark.parametrize("source", ["192.88.99.3", "203.0.113.2"])
+@pytest.mark.parametrize("source", [pytest.param("192.88.99.3", marks=both), "203.0.113.2"])
 def test_transmit_source(net, source):
     """6->4 leaves with the transmit source; 4->6 still comes to the tunnel source."""
     with_relay(net, f"tunnel transmit-source {source}")
@@ -112,13 +112,14 @@ def test_transmit_source(net, source):
 
 # -------------------------------------------------------------------- TTL, MTU
 
-@pytest.mark.parametrize("ttl", [None, 1, 33, 255])
+@pytest.mark.parametrize("ttl", [None, 1, pytest.param(33, marks=both), 255])
 def test_outer_ttl(net, ttl):
     with_relay(net, *([f"tunnel ttl {ttl}"] if ttl else []))
     assert to_6to4(net).ttl == (ttl or 64)
     assert net.relay.relay_json("r")["ttl"] == (ttl or 64)
 
 
+@both
 def test_ttl_and_mtu_change_in_place(up):
     """No new interface, no withdrawal."""
     before = up.relay.relay_json("r")
@@ -130,7 +131,7 @@ def test_ttl_and_mtu_change_in_place(up):
     assert (after["ifIndex"], after["transitions"]) == (before["ifIndex"], before["transitions"])
 
 
-@pytest.mark.parametrize("mtu", [1280, 1400])
+@pytest.mark.parametrize("mtu", [1280, pytest.param(1400, marks=both)])
 def test_inner_mtu(net, mtu):
     """A packet of the MTU crosses, a larger one is answered with Packet Too Big that names it."""
     with_relay(net, f"ipv6 mtu {mtu}")
@@ -146,6 +147,7 @@ def test_inner_mtu(net, mtu):
                    and struct.unpack("!I", p.payload[4:8])[0] == mtu)
 
 
+@both
 def test_static_mtu_leaves_df_clear(up):
     """RFC 4213 section 3.2: with a static MTU the outer DF bit is not set."""
     assert not to_6to4(up).dont_fragment
@@ -159,6 +161,7 @@ def another_relays_packet(net):
                    (net.h64b, "eth0"), lambda p: p.inner and p.src == RELAY_ADDR and p.inner.dst == H64B_6, 3)
 
 
+@both
 def test_transit_of_another_relay(net):
     """Several relays share 192.88.99.1: this router forwards what the others send."""
     with_relay(net)
@@ -187,6 +190,7 @@ def test_plain_linux_relay_drops_transit(net):
 
 # ------------------------------------------------------------ IPv4 next hops
 
+@both
 def test_two_next_hops(net):
     """Two 6to4 hosts behind two IPv4 next hops, turn by turn: sit's one cached route is not theirs."""
     with_relay(net)
@@ -219,6 +223,7 @@ def test_several_next_hops_are_said(net):
 
 # ------------------------------------------------------------------- counters
 
+@both
 def test_counters(up):
     """Each packet counts once in its direction, the self-test does not; clear starts from zero."""
     up.relay.configure("relay r", "no self-test")

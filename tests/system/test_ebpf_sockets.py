@@ -9,9 +9,9 @@ import socket
 import pytest
 
 from lab import wait_for
-from sockets import FAR, OCTETS, OFFLOADS, Path, both_ways, offloads, open_tun, read_tun, snmp, transfer
+from sockets import FAR, OCTETS, OFFLOADS, Path, both_ways, offloads, read_tun, snmp, transfer
 from topology import RELAY_ADDR
-from wire import icmp6_echo, ipv4, offload, sixto4
+from wire import icmp6_echo, ipv4, offload, open_tun, sixto4
 
 
 @pytest.mark.parametrize("features", OFFLOADS.values(), ids=OFFLOADS)

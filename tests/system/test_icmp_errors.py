@@ -102,6 +102,11 @@ class Net:
         assert self.counters() == {"translated": 1, "rateLimited": 0, "ignored": 0}
 
 
+def by_datapath(cases, by_sit):
+    """Each case by eBPF; by sit, whose own errors these are too, some of them."""
+    return [("ebpf", *case) for case in cases] + [pytest.param("sit", *case, marks=pytest.mark.sit) for case in by_sit]
+
+
 @pytest.fixture(params=DATAPATHS)
 def net(box, request):
     made = Net(box, request.param)
@@ -113,7 +118,8 @@ def net(box, request):
 
 # ------------------------------------------------------- by a router's own word
 
-@pytest.mark.parametrize("route, code", [("unreachable", 3), ("blackhole", None), ("prohibit", 1)])
+@pytest.mark.parametrize("net, route, code", by_datapath(
+    [("unreachable", 3), ("blackhole", None), ("prohibit", 1)], [("unreachable", 3)]), indirect=["net"])
 def test_router_has_no_way(net, route, code):
     """What Linux says of such a route: host unreachable, nothing, administratively prohibited."""
     net.peer.ip(f"route add {route} {HOST}/32")
@@ -143,11 +149,13 @@ def test_time_exceeded_on_the_way(net):
 
 # ------------------------------------------------------------------- by hand
 
-@pytest.mark.parametrize("kind, code, mtu, kind6, code6, mtu6", [
+@pytest.mark.parametrize("net, kind, code, mtu, kind6, code6, mtu6", by_datapath([
     (3, 0, 0, UNREACHABLE, 3, 0), (3, 1, 0, UNREACHABLE, 3, 0), (3, 2, 0, UNREACHABLE, 3, 0),
     (3, 3, 0, UNREACHABLE, 3, 0), (3, 9, 0, UNREACHABLE, 1, 0), (3, 10, 0, UNREACHABLE, 1, 0),
     (3, 13, 0, UNREACHABLE, 1, 0), (11, 0, 0, UNREACHABLE, 3, 0), (3, 4, 1400, TOO_BIG, 0, 1380),
-    (3, 4, 576, TOO_BIG, 0, 1280), (3, 4, 0, TOO_BIG, 0, 1472)])
+    (3, 4, 576, TOO_BIG, 0, 1280), (3, 4, 0, TOO_BIG, 0, 1472)], [
+        (3, 1, 0, UNREACHABLE, 3, 0), (3, 13, 0, UNREACHABLE, 1, 0), (3, 4, 1400, TOO_BIG, 0, 1380),
+        (3, 4, 0, TOO_BIG, 0, 1472)]), indirect=["net"])
 def test_each_kind(net, kind, code, mtu, kind6, code6, mtu6):
     packet = net.udp(1480)
     net.inject(net.error(kind, code, net.send(packet)[:576], mtu))
@@ -181,8 +189,9 @@ def test_transmit_source(net):
     net.one_error(packet, UNREACHABLE, 3)
 
 
-@pytest.mark.parametrize("what", ["8 octets", "another source", "another destination", "an error", "a lie", "a bad checksum",
-                                  "to a multicast address", "reassembly"])
+@pytest.mark.parametrize("net, what", by_datapath(
+    [("8 octets",), ("another source",), ("another destination",), ("an error",), ("a lie",), ("a bad checksum",),
+     ("to a multicast address",), ("reassembly",)], [("8 octets",), ("a lie",), ("reassembly",)]), indirect=["net"])
 def test_nobody_is_told(net, what):
     """And nothing else is disturbed: the next one goes through."""
     packet = net.udp(200)

@@ -8,11 +8,9 @@ import time
 
 import pytest
 
-from lab import kernel_state, state_diff, wait_for
+from lab import EMULATED, kernel_state, state_diff, wait_for
 from topology import ANYCAST, BASIC, H6, H64_6, RELAY_ADDR
 from wire import BgpSniffer, Flow, ifindex, ping
-
-pytestmark = pytest.mark.sit
 
 
 # ------------------------------------------------------------------ adoption
@@ -37,6 +35,7 @@ def test_adoption_without_an_outage(up):
     assert ifindex(up.relay.ns, "r") == index
 
 
+@pytest.mark.both
 def test_restart_with_another_configuration(up):
     """What the new configuration does not name is taken away; what it changes is changed."""
     up.relay.configure("relay r", "ipv6 address 2002:c058:6301::1/128", "tunnel transmit-source 192.88.99.3")
@@ -49,6 +48,7 @@ def test_restart_with_another_configuration(up):
     assert up.relay.ns.link("other")["mtu"] == 1400
 
 
+@pytest.mark.both
 def test_restart_without_configuration(up):
     up.relay.kill("relayd")
     up.relay.start("relayd")
@@ -66,6 +66,7 @@ def test_ended_while_dead(up):
     assert ping(up.h6, H64_6)
 
 
+@pytest.mark.both
 def test_killed_at_random_points(net):
     """Wherever bringing up or down is cut short, the next relayd converges and leaks nothing."""
     seed = int(os.environ.get("RELAY_SEED", time.time()))
@@ -73,7 +74,7 @@ def test_killed_at_random_points(net):
     rng = random.Random(seed)
     config = "\n".join(["relay r", *BASIC, "tunnel transmit-source 192.88.99.3",
                         "ipv6 address 2002:c058:6301::1/128", "no shutdown", "exit"])
-    for turn in range(int(os.environ.get("RELAY_KILLS", "12"))):
+    for turn in range(int(os.environ.get("RELAY_KILLS", "6" if EMULATED else "12"))):
         # at once, while the next one starts, never
         net.relay.start("relayd", "--undo-after", rng.choice([0, 1, 60]), config=rng.choice(["", config]), wait=False)
         if rng.random() < 0.5:

@@ -9,13 +9,12 @@ from lab import wait_for
 from topology import ANYCAST, ANYCAST4, ANYCAST6, BASIC, H6, H64, H64_6, RELAY_ADDR
 from wire import BgpSniffer, Sniffer, addr_delete, icmp6_echo, ipv4, link_delete, link_set, ping, send_raw, mac_of
 
-pytestmark = pytest.mark.sit
-
 
 def relay_if(net):
     return net.relay.relay_json("r")["interface"]
 
 
+@pytest.mark.both
 def test_operator_types_a_relay(net):
     """The contract's lines in vtysh, a neighbour that learns, hosts that reach each other."""
     net.relay.start("relayd")
@@ -35,6 +34,7 @@ def test_operator_types_a_relay(net):
     assert counters["rx4to6"]["packets"] >= 2 and counters["tx6to4"]["packets"] >= 2
 
 
+@pytest.mark.both
 def test_packets_are_6to4_on_the_wire(up):
     """Outer addresses: the host's own, and the anycast address."""
     with Sniffer(up.net, "rl") as wire:
@@ -44,6 +44,7 @@ def test_packets_are_6to4_on_the_wire(up):
                       and p.outgoing == outgoing, f"{outer} around {inner}")
 
 
+@pytest.mark.both
 def test_no_relay_no_traffic(net):
     """Without relayd nothing crosses: the pings of the other tests go through it."""
     assert not ping(net.h64, H6, source=H64_6, count=2, timeout=0.6)
@@ -58,6 +59,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.both
 @pytest.mark.parametrize("fault", FAULTS)
 def test_fault_withdraws_and_mending_brings_back(up, fault):
     config = "\n".join(up.relay.running())
@@ -117,6 +119,7 @@ def test_a_relay_is_off_until_told(net):
     assert net.relay.rib_openfabric() == set()
 
 
+@pytest.mark.both
 def test_unicast_tunnel_source(net):
     """RFC 3068 section 4.2: an equivalent unicast address is served the same way."""
     net.relay.start("relayd")

@@ -19,7 +19,7 @@ from lab import EMULATED, Timeout, Vty, host_has_sit, kernel_state, state_diff, 
 from topology import ANYCAST
 
 # an emulated machine walks a part of it: the rest is the other kernel's
-COMMITS = int(os.environ.get("RELAY_WALK", "300" if EMULATED else "1000"))
+COMMITS = int(os.environ.get("RELAY_WALK", "200" if EMULATED else "1000"))
 EVERY = 100
 
 RELAYS = [f"w{n}" for n in range(6)]

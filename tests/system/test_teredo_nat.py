@@ -10,7 +10,7 @@ from lab import holds_for, wait_for
 from teredo_lab import (CLIENT_PORT, CONES, KINDS, RELAY_PORT, TEREDO, TeredoInternet, drops, miredo_relay, peer_json,
                         teredo_mapping, transfer)
 from topology import H6
-from wire import Flow, Sniffer, ping
+from wire import BgpSniffer, Flow, Sniffer, ping
 
 # those with the mark "both" run on the oldest kernel too
 native, both = pytest.mark.native, pytest.mark.both
@@ -27,8 +27,8 @@ def from_relay(net, packet):
     return packet.proto == 17 and packet.src == net.relay.peer4 and ports(packet)[0] == RELAY_PORT
 
 
-@both
-@pytest.mark.parametrize("kind", CONES)
+@pytest.mark.parametrize("kind", [pytest.param(kind, marks=both if kind == "port-restricted" else native)
+                                  for kind in CONES])
 def test_host_first(teredo_up, kind):
     """The first packet to a client that nobody knows gets through; then TCP in both directions."""
     client = teredo_up.client(kind)
@@ -51,7 +51,7 @@ def test_client_first(teredo_up, kind):
     assert ping(teredo_up.h6, client.address, count=1, timeout=10)
 
 
-@both
+@native
 def test_symmetric(teredo_up):
     """RFC 4380 section 5.4.2: what does not come from the address's own port is dropped, so nothing crosses.
 
@@ -195,6 +195,30 @@ def test_restart_in_mid_flow(teredo_up, how):
     assert client.address == address
     assert max(gap(out), gap(back)) < RESTART_S
     assert peer_json(router, address)["state"] == "trusted"
+
+
+@native
+def test_planned_restart_is_not_noticed(teredo_up, datapath):
+    """`relay graceful-restart`: no UPDATE, though a TUN without its process has no carrier; the programs carry on."""
+    router = teredo_up.relay
+    client = teredo_up.client("port-restricted")
+    assert ping(teredo_up.h6, client.address)
+    router.configure("relay graceful-restart 120")
+    config = "\n".join(router.running())
+    with BgpSniffer(teredo_up.net, "rl") as wire:
+        assert router.stop("relayd") == 0
+        assert "NO-CARRIER" in router.ns.link("t")["flags"]
+        if datapath == "ebpf":
+            assert ping(teredo_up.h6, client.address) and ping(client.ns, H6)
+        # link news that zebra goes through its routes for
+        router.ns.ip("link add news type veth peer name newspeer", "link set news up", "link del news")
+        holds_for(lambda: wire.updates == [], 2, "no UPDATE while relayd is away")
+        router.start("relayd", config=config)
+        router.wait_relay("t", "up")
+        wait_for(lambda: "the planned restart is over" in router.log("relayd"), 30, "settled")
+        assert ping(teredo_up.h6, client.address) and ping(client.ns, H6)
+        assert wire.updates == []
+    router.configure("no relay graceful-restart")
 
 
 @pytest.fixture(params=["ebpf", "userspace"])

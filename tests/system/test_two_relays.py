@@ -7,8 +7,6 @@ from lab import wait_for
 from topology import ANYCAST, BASIC, H6, H64_6, Internet
 from wire import Flow
 
-pytestmark = pytest.mark.sit
-
 CONFIG = "\n".join(["relay r", *BASIC, "drain-time 3", "no shutdown", "exit"])
 
 

@@ -46,7 +46,6 @@ def test_track_state(rl):
         "state": "down", "detail": rl.track_json(2)["detail"], "transitions": 0, "since": yang_time(rl.track_json(2)["since"])}
 
 
-@pytest.mark.sit
 def test_relay_state(up):
     up.relay.configure("track 1 interface eth0 line-protocol", "exit", "relay r", "track 1")
     up.relay.wait_relay("r", "up")

@@ -11,8 +11,8 @@ net forwards by what BGP tells it, and by nothing else: where no relay
 announces, no packet of the two hosts arrives.
 """
 
-from lab import Bird, Lab, wait_for
-from wire import sixto4
+from lab import Bird, Lab, host_has_sit, wait_for
+from wire import SixToFourTun, offload, sixto4
 
 ANYCAST4 = "192.88.99.0/24"
 ANYCAST6 = "2002::/16"
@@ -92,14 +92,14 @@ ORIGINATE = {
 
 
 class Internet(Lab):
-    """The drawing above.  relays: names of relay routers; sit: hosts get a 6to4 interface."""
+    """The drawing above.  relays: names of relay routers; tunnels: the 6to4 hosts are some."""
 
-    def __init__(self, relays=("rl",), originate="redistribute", second_hop=False, sit=True, split_tables=False):
+    def __init__(self, relays=("rl",), originate="redistribute", second_hop=False, tunnels=True, split_tables=False):
         super().__init__()
         self.names = relays
         self.originate = originate
         self.second_hop = second_hop
-        self.sit = sit
+        self.tunnels = tunnels
         self.split_tables = split_tables
 
     def __enter__(self):
@@ -119,8 +119,10 @@ class Internet(Lab):
         self.h64.ip("route add default via 198.51.100.1")
         self.link(self.h6, "eth0", [f"{H6}/64"], self.net, "h6", ["2001:db8:6::1/64"])
         self.h6.ip("route add default via 2001:db8:6::1")
-        if self.sit:
-            six_to_four(self.h64, H64)
+        if self.tunnels:
+            six_to_four(self, self.h64, H64)
+            # a checksum that is put off for a device that there is not would get to a host's TUN
+            offload(self.h6, "eth0", tx=0)
         self.routers = {}
         peers = ""
         for number, name in enumerate(self.names):
@@ -130,8 +132,8 @@ class Internet(Lab):
             self.h64b = self.ns("h64b")
             self.link(self.h64b, "eth0", [f"{H64B}/24"], self.relay.ns, "eth1", ["192.0.2.1/24"])
             self.h64b.ip("route add default via 192.0.2.1")
-            if self.sit:
-                six_to_four(self.h64b, H64B)
+            if self.tunnels:
+                six_to_four(self, self.h64b, H64B)
         self.bird = Bird(self, self.net, BIRD_BASE + ("" if self.split_tables else BIRD_KERNEL) + peers)
 
     def add_relay(self, number, name):
@@ -179,9 +181,13 @@ class Internet(Lab):
         return self.routers[name]
 
 
-def six_to_four(ns, v4addr):
-    """A 6to4 host (RFC 3056, RFC 3068): its own sit device, the anycast relay as its default router."""
-    ns.ip(f"tunnel add tun6to4 mode sit remote any local {v4addr} ttl 64",
-          "link set tun6to4 mtu 1480 up",
-          f"addr add {sixto4(v4addr)}/16 dev tun6to4 nodad",
-          f"route add default via ::{RELAY_ADDR} dev tun6to4 metric 1")
+def six_to_four(lab, ns, v4addr):
+    """A 6to4 host (RFC 3056, RFC 3068): a sit device of its own, or a TUN, with the anycast relay as its default router."""
+    via = ""
+    if host_has_sit():
+        ns.ip(f"tunnel add tun6to4 mode sit remote any local {v4addr} ttl 64")
+        via = f"via ::{RELAY_ADDR} "
+    else:
+        lab.stack.callback(SixToFourTun(ns, "tun6to4", v4addr, RELAY_ADDR).close)
+    ns.ip("link set tun6to4 mtu 1480 up", f"addr add {sixto4(v4addr)}/16 dev tun6to4 nodad",
+          f"route add ::/0 {via}dev tun6to4 metric 1")

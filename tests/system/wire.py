@@ -2,6 +2,7 @@
 """Packets: built by hand, sent and seen on the wire of a namespace, with the kernel's timestamps."""
 
 import array
+import contextlib
 import errno
 import fcntl
 import ipaddress
@@ -288,6 +289,67 @@ def send_raw(ns, ifname, packet, mac=None):
 
 def mac_of(ns, ifname):
     return bytes.fromhex(ns.link(ifname)["address"].replace(":", ""))
+
+
+TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454CA, 1, 0x1000
+
+
+def open_tun(ns, ifname, *addrs):
+    """A link without link-layer header, and the wire behind it."""
+    def make():
+        fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
+        fcntl.ioctl(fd, TUNSETIFF, struct.pack("16sH22x", ifname.encode(), IFF_TUN | IFF_NO_PI))
+        return fd
+    fd = ns.call(make)
+    ns.ip(f"link set {ifname} up", *(f"addr add {addr} dev {ifname}" for addr in addrs))
+    return fd
+
+
+class SixToFourTun(threading.Thread):
+    """What the kernel's sit does for a 6to4 host, where the kernel has none: the wire of a TUN, in protocol 41."""
+
+    def __init__(self, ns, ifname, v4addr, relay):
+        super().__init__(daemon=True)
+        self.relay = relay
+        self.tun = open_tun(ns, ifname)
+        self.sock = ns.socket(socket.AF_INET, socket.SOCK_RAW, IPPROTO_IPV6)
+        self.sock.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)  # SO_RCVBUFFORCE
+        self.sock.setsockopt(socket.IPPROTO_IP, 10, 0)  # IP_MTU_DISCOVER, IP_PMTUDISC_DONT
+        self.sock.bind((v4addr, 0))
+        self.stop, self.stopped = os.pipe()
+        self.start()
+
+    def close(self):
+        os.close(self.stopped)
+        self.join(10)
+        os.close(self.stop)
+        os.close(self.tun)
+        self.sock.close()
+
+    def run(self):
+        while True:
+            ready = select.select([self.tun, self.sock, self.stop], [], [])[0]
+            if self.stop in ready:
+                return
+            # a link that is down, a destination without a route: lost, as it would be
+            with contextlib.suppress(OSError):
+                if self.tun in ready:
+                    self.encapsulate(os.read(self.tun, 65536))
+            with contextlib.suppress(OSError):
+                if self.sock in ready:
+                    self.decapsulate(self.sock.recv(65536, socket.MSG_DONTWAIT))
+
+    def encapsulate(self, packet):
+        """RFC 3056 section 5.3: to the address in a 2002: destination, else to the relay; no multicast."""
+        if packet[0] >> 4 == 6 and packet[24] != 0xFF:
+            own = packet[24:26] == b"\x20\x02"
+            self.sock.sendto(packet, (socket.inet_ntoa(packet[26:30]) if own else self.relay, 0))
+
+    def decapsulate(self, packet):
+        """RFC 3964 section 5.1: a 2002: source is that of the outer one."""
+        inner = packet[(packet[0] & 15) * 4:]
+        if len(inner) >= 40 and inner[0] >> 4 == 6 and (inner[8:10] != b"\x20\x02" or inner[10:14] == packet[12:16]):
+            os.write(self.tun, inner)
 
 
 class Flow(threading.Thread):

@@ -107,7 +107,7 @@ class Site:
         self.ns.ip(f"route add default via {NET4}", f"route add default via {NET6}")
         self.net.ip(f"addr add {HOST}/32 dev lo", f"route add {ANYCAST4} via {PEER4}")
         if host_has_sit():
-            six_to_four(self.net, HOST)
+            six_to_four(lab, self.net, HOST)
         for ns, rules in ((self.net, NET_CUT), (self.ns, ROUTER_CUT)):
             ns.run("nft", "-f", "-", input=rules)
         self.bird = Bird(lab, self.net, NET_BIRD, name=f"{tag}net")
