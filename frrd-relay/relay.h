@@ -120,6 +120,7 @@ struct relay_route {
 	bool installed; /* zebra has confirmed it */
 	bool judged;	/* this run has known whether it can be served */
 	bool drains;	/* was sent when the relay began to drain */
+	bool failed;	/* zebra could not install it: to be sent again */
 	ifindex_t sent_ifindex;
 	const char *note; /* why it is not installed though sent, or NULL */
 	const char *held; /* why it is not wanted though the relay is up */
@@ -268,6 +269,8 @@ bool relay_uses_track(const struct relay *relay, uint16_t id);
 void relay_zebra_session(bool connected);
 void relay_zebra_route_note(const struct prefix *p, bool installed,
 			    const char *note);
+/* It could not install the route, and is asked again in a while. */
+void relay_zebra_route_failed(const struct prefix *p);
 
 /* The state of a relay changed. */
 DECLARE_HOOK(relay_status_change,

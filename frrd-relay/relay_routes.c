@@ -12,6 +12,10 @@
 #define RELAY_CONFIRM_S 5
 
 static struct frr_loop *routes_loop;
+/* a route that zebra could not install is sent again, later each time */
+#define AGAIN_MAX_S 64
+static struct frr_event *t_again;
+static unsigned int again_s = 1;
 
 void relay_routes_init(struct frr_loop *loop)
 {
@@ -246,6 +250,37 @@ void relay_routes_configure(struct relay *relay)
 
 /* Relays that serve nothing may name the same prefix: only who sent the route
  * has it installed. */
+static void send_again(struct frr_event *ev)
+{
+	struct relay *relay;
+
+	frr_each (relay_tree, relay_tree, relay) {
+		for (size_t i = 0; i < relay->nroutes; i++)
+			if (relay->routes[i].failed) {
+				relay->routes[i].failed = false;
+				relay->routes[i].sent_ifindex = 0;
+			}
+		relay_routes_sync(relay);
+	}
+}
+
+/* The interface may have come up to us before it has to zebra, which (10.3)
+ * does not look at such a route again. */
+void relay_zebra_route_failed(const struct prefix *p)
+{
+	struct relay *relay;
+
+	frr_each (relay_tree, relay_tree, relay)
+		for (size_t i = 0; i < relay->nroutes; i++)
+			if (relay->routes[i].sent &&
+			    prefix_same(&relay->routes[i].cfg.prefix, p))
+				relay->routes[i].failed = true;
+	if (t_again)
+		return;
+	event_add_timer(routes_loop, send_again, NULL, again_s, &t_again);
+	again_s = MIN(again_s * 2, AGAIN_MAX_S);
+}
+
 void relay_zebra_route_note(const struct prefix *p, bool installed,
 			    const char *note)
 {
@@ -261,6 +296,10 @@ void relay_zebra_route_note(const struct prefix *p, bool installed,
 			route->installed = installed &&
 					   (route->sent || note);
 			route->note = note;
+			if (route->installed) {
+				route->failed = false;
+				again_s = 1;
+			}
 		}
 		relay_restart_review(relay);
 	}

@@ -214,6 +214,7 @@ static int route_notify_owner(ZAPI_CALLBACK_ARGS)
 	case ZAPI_ROUTE_FAIL_INSTALL:
 		zlog_warn("zebra: route %pFX could not be installed", &p);
 		relay_zebra_route_note(&p, false, "zebra could not install it");
+		relay_zebra_route_failed(&p);
 		break;
 	case ZAPI_ROUTE_BETTER_ADMIN_WON:
 		zlog_warn("zebra: route %pFX is overridden by a better one",
