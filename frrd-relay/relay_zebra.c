@@ -253,26 +253,29 @@ static int route_notify_owner(ZAPI_CALLBACK_ARGS)
 
 	route_said = monotime(NULL);
 	DEBUGD(&relay_dbg_zebra, "zebra: note %d for %pFX", note, &p);
-	relay_zebra_answered(&p, note != ZAPI_ROUTE_REMOVED &&
-					 note != ZAPI_ROUTE_REMOVE_FAIL);
 	switch (note) {
 	case ZAPI_ROUTE_INSTALLED:
+		relay_zebra_answered(&p, true);
 		relay_zebra_route_note(&p, true, NULL);
 		break;
 	case ZAPI_ROUTE_REMOVED:
+		relay_zebra_answered(&p, false);
 		relay_zebra_route_note(&p, false, NULL);
 		break;
 	case ZAPI_ROUTE_FAIL_INSTALL:
+		relay_zebra_refused(&p);
 		zlog_warn("zebra: route %pFX could not be installed", &p);
 		relay_zebra_route_note(&p, false, "zebra could not install it");
 		break;
 	case ZAPI_ROUTE_BETTER_ADMIN_WON:
+		relay_zebra_answered(&p, true);
 		zlog_warn("zebra: route %pFX is overridden by a better one",
 			  &p);
 		relay_zebra_route_note(&p, false,
 				       "a better route has won");
 		break;
 	case ZAPI_ROUTE_REMOVE_FAIL:
+		relay_zebra_answered(&p, false);
 		zlog_warn("zebra: route %pFX could not be removed", &p);
 		relay_zebra_route_note(&p, true, "zebra could not remove it");
 		break;

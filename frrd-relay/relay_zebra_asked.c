@@ -11,6 +11,7 @@
 
 DEFINE_MTYPE_STATIC(RELAYD, RELAY_ASKED, "Relay question to zebra");
 
+/* Of each prefix that zebra has of relayd, or may have. */
 PREDECL_HASH(asked_hash);
 struct asked {
 	struct asked_hash_item item;
@@ -19,7 +20,7 @@ struct asked {
 	struct relay_route_config route; /* of an addition */
 	ifindex_t ifindex;
 	unsigned int wait_s, times;
-	struct frr_event *t_again;
+	struct frr_event *t_again; /* NULL: it has answered */
 };
 
 static int asked_cmp(const struct asked *a, const struct asked *b)
@@ -54,18 +55,24 @@ static void forget(struct asked *a)
 	XFREE(MTYPE_RELAY_ASKED, a);
 }
 
-static void no_answer(struct frr_event *ev)
+static void not_done(struct frr_event *ev);
+
+static void wait_for_answer(struct asked *a)
+{
+	event_add_timer(asked_loop, not_done, a, a->wait_s, &a->t_again);
+	a->wait_s = MIN(2 * a->wait_s, RELAY_ASK_AGAIN_MAX_S);
+}
+
+static void not_done(struct frr_event *ev)
 {
 	struct asked *a = EVENT_ARG(ev);
 
-	if (!a->addition && a->times == RELAY_ASK_DELETE_MAX) {
+	if (!a->addition && a->times++ == RELAY_ASK_DELETE_MAX) {
 		forget(a);
 		return;
 	}
-	a->times++;
-	a->wait_s = MIN(2 * a->wait_s, RELAY_ASK_AGAIN_MAX_S);
-	event_add_timer(asked_loop, no_answer, a, a->wait_s, &a->t_again);
-	zlog_info("zebra: no answer on %pFX, asked once more to %s it", &a->p,
+	wait_for_answer(a);
+	zlog_info("zebra: %pFX is not done, asked once more to %s it", &a->p,
 		  a->addition ? "take" : "withdraw");
 	/* may forget a */
 	ask_again(&a->p, a->addition ? &a->route : NULL, a->ifindex);
@@ -99,15 +106,30 @@ void relay_zebra_asked(const struct prefix *p,
 	a->times = 0;
 	a->wait_s = RELAY_ASK_AGAIN_S;
 	EVENT_OFF(a->t_again);
-	event_add_timer(asked_loop, no_answer, a, a->wait_s, &a->t_again);
+	wait_for_answer(a);
 }
 
 void relay_zebra_answered(const struct prefix *p, bool addition)
 {
 	struct asked *a = find(p);
 
-	if (a && a->addition == addition)
+	if (!a || a->addition != addition)
+		return;
+	if (!addition) {
 		forget(a);
+		return;
+	}
+	EVENT_OFF(a->t_again);
+	a->wait_s = RELAY_ASK_AGAIN_S;
+}
+
+void relay_zebra_refused(const struct prefix *p)
+{
+	struct asked *a = find(p);
+
+	/* also where it had it installed before */
+	if (a && a->addition && !a->t_again)
+		wait_for_answer(a);
 }
 
 void relay_zebra_asked_forget(void)

@@ -171,11 +171,13 @@ bool kern_own_route_present(const struct in6_addr *dst);
  * A standby route, see tunnel_keep.c: forwarding goes on after zebra has taken
  * its route out of the kernel. The metric is worse than any of zebra's, so
  * whatever else zebra has for the prefix is used first; the protocol is one
- * that zebra takes for its own, so it does not read the route back and bgpd
- * never sees it. Goes with the device, and when the device is set down.
+ * that zebra reads nothing of (netlink_route_change()), so bgpd never sees it.
+ * One that zebra takes for its own will not do: when such a route goes zebra
+ * believes that it was its own, and may lose a withdrawal that is under way.
+ * Goes with the device, and when the device is set down.
  */
 #define KERN_STANDBY_METRIC 0xfffffffe
-#define KERN_STANDBY_PROTOCOL 197 /* openfabric, as relayd's routes in zebra */
+#define KERN_STANDBY_PROTOCOL RTPROT_REDIRECT
 int kern_standby_route(bool add, const struct prefix_ipv6 *p,
 		       ifindex_t ifindex);
 bool kern_local_route_present(const struct in6_addr *dst, ifindex_t ifindex);

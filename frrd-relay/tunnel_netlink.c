@@ -379,7 +379,8 @@ int kern_standby_route(bool add, const struct prefix_ipv6 *p, ifindex_t ifindex)
 		.rtm_family = AF_INET6,
 		.rtm_dst_len = p->prefixlen,
 		.rtm_table = RT_TABLE_MAIN,
-		.rtm_protocol = KERN_STANDBY_PROTOCOL,
+		/* an older relayd's has another protocol, and goes as well */
+		.rtm_protocol = add ? KERN_STANDBY_PROTOCOL : RTPROT_UNSPEC,
 		.rtm_scope = RT_SCOPE_UNIVERSE,
 		.rtm_type = RTN_UNICAST,
 	};

@@ -182,7 +182,8 @@ class Soak:
         same("RIB", self.router.rib_openfabric(), want)
         same("neighbour", set(self.net.bird.routes()), want)
         kernel = [(route["dst"], route["dev"], route.get("metric", 0) > 1000000) for family in ("-4", "-6")
-                  for route in self.ns.ip_json(family, "route", "show", "proto", "openfabric")]
+                  for proto in ("openfabric", "redirect")
+                  for route in self.ns.ip_json(family, "route", "show", "proto", proto)]
         # beside zebra's, the standby route of IPv6 prefixes
         same("kernel routes", sorted(kernel), sorted(
             [(p, "r", False) for p in want] + [(p, "r", True) for p in want if ":" in p]))

@@ -18,9 +18,16 @@ CORE = {"bfd", "bfd_config", "dampening", "datapath", "ebpf", "ebpf_programs", "
         "netlink", "reload", "restart", "show", "start", "teredo", "tracks", "two_relays", "undertaker", "validation",
         "vtysh_stock", "yang_state", "zebra"}
 # of those, what takes long and is the same everywhere
-NOT_CORE = {"test_a_peer_unheard_of_for_30_seconds", "test_a_watcher_that_is_gone_is_replaced",
-            "test_icmp_300_targets", "test_peer_table_full", "test_undone_after_a_hang",
-            "test_waits_no_longer_than_bounded"}
+NOT_CORE = {"test_icmp_300_targets", "test_a_peer_unheard_of_for_30_seconds", "test_delay_up_and_down",
+            # the undertaker's turns with others
+            "test_waits_no_longer_than_bounded", "test_a_watcher_that_is_gone_is_replaced", "test_not_before_its_time",
+            "test_many_are_undone_in_time", "test_two_quick_crashes", "test_another_one_takes_over", "test_both_killed",
+            "test_one_that_is_late_to_have_an_undertaker", "test_one_that_dies_before_it_has_an_undertaker",
+            # relayd's own reckoning
+            "test_50_ms_times_3", "test_two_objects_on_one_session", "test_keys_that_met_in_one_session",
+            "test_reuse_by_itself", "test_delay_up_runs_meanwhile", "test_self_test_of_receive_only_relay",
+            "test_delay_up", "test_self_test_off",
+            "test_peer_table_full", "test_undone_after_a_hang"}
 
 
 def pytest_collection_modifyitems(config, items):

@@ -157,6 +157,24 @@ def test_zebra_hangs(up):
     up.bird.wait_routes(["192.88.99.0/24"], absent=["2002::/16"])
 
 
+def test_more_than_zebra_can_follow(up):
+    """Withdrawn and announced faster than zebra works: what holds at the end is what the neighbour has."""
+    for turn in range(10):
+        up.relay.kill("zebra", signal.SIGSTOP)
+        try:
+            up.relay.configure("relay r", *["maintenance", "no maintenance"] * (turn // 2 % 3 + 1))
+            if turn % 2 == 0:
+                up.relay.configure("relay r", "maintenance")
+        finally:
+            up.relay.kill("zebra", signal.SIGCONT)
+        present, absent = ((), ANYCAST) if turn % 2 == 0 else (ANYCAST, ())
+        up.bird.wait_routes(present, absent, timeout=20)
+        up.relay.wait_rib(present)
+        up.relay.configure("relay r", "no maintenance")
+        up.relay.wait_relay("r", "up")
+        up.bird.wait_routes(ANYCAST)
+
+
 def test_zebra_not_running_at_start(net):
     """relayd waits for it, says so, and is up soon after it has come."""
     net.relay.stop("bgpd")
