@@ -382,7 +382,8 @@ def test_many_connections(router, client):
             sock.sendall(PREFACE + h2_settings() + h2_frame(HEADERS, END_HEADERS, 1, h2_headers(EVENTS + "Subscribe")))
         for sock in socks:
             sock.close()
-    wait_for(lambda: shown(router)["sessions"] == 1 and descriptors(router) <= before, 5, "all is given back")
+    # the C core takes its time with some, up to 5 s
+    wait_for(lambda: shown(router)["sessions"] == 1 and descriptors(router) <= before, 20, "all is given back")
     assert client.capabilities()
 
 

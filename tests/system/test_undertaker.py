@@ -412,6 +412,7 @@ def test_planned_restart_and_the_service_manager(box):
 @pytest.fixture
 def relay_up(net):
     """A relay that is up, of a relayd that is undone after the default time."""
+    STRANGERS.update(watchers(net.relay))
     net.relay.start("relayd", "--undo-after", "6")
     net.relay.configure("relay r", *BASIC, "ipv6 address 2002:c058:6301::1/128",
                         "tunnel transmit-source 192.88.99.3", "no shutdown")
