@@ -24,10 +24,10 @@ struct relay_route_config;
 
 /* Seconds to the first repetition; each further one takes twice as long, up to
  * the limit. */
-#define RELAY_ASK_AGAIN_S 2
+#define RELAY_ASK_AGAIN_S 1
 #define RELAY_ASK_AGAIN_MAX_S 64
 /* A deletion is said again so often at most. */
-#define RELAY_ASK_DELETE_MAX 4
+#define RELAY_ASK_DELETE_MAX 3
 
 /* again() sends: an addition, or with route NULL a deletion. */
 void relay_zebra_asked_init(
