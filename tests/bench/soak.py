@@ -24,7 +24,8 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "system"))
 
-from lab import EMULATED, Bird, wait_for  # noqa: E402
+from bird import Bird  # noqa: E402
+from lab import EMULATED, wait_for  # noqa: E402
 from test_scale import REFERENCE_S, calculate  # noqa: E402
 from topology import ANYCAST4, ANYCAST6, BASIC, RELAY_ADDR, Internet  # noqa: E402
 from wire import addr_delete, ifindex, link_delete, link_set, netlink  # noqa: E402

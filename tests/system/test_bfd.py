@@ -11,7 +11,8 @@ import pytest
 
 from bfd_lab import (FAR4, FAR6, LOCAL4, LOCAL6, NEAR4, NEAR6, PEER4, PEER6, Three, bfdd_config, peer_of,
                      peers, rl, three)
-from lab import Bird, holds_for, stop_process, wait_for
+from bird import Bird
+from lab import holds_for, stop_process, wait_for
 from topology import ANYCAST, BASIC
 from wire import link_set
 

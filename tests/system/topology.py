@@ -11,7 +11,8 @@ net forwards by what BGP tells it, and by nothing else: where no relay
 announces, no packet of the two hosts arrives.
 """
 
-from lab import Bird, Lab, host_has_sit, wait_for
+from bird import Bird
+from lab import Lab, host_has_sit, wait_for
 from wire import SixToFourTun, offload, sixto4
 
 ANYCAST4 = "192.88.99.0/24"

@@ -19,7 +19,8 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "system"))
 
-from lab import Bird, host_has_sit, wait_for  # noqa: E402
+from bird import Bird  # noqa: E402
+from lab import host_has_sit, wait_for  # noqa: E402
 from topology import ANYCAST, ANYCAST4, ANYCAST6, BASIC, BGPD, RELAY_ADDR, six_to_four  # noqa: E402
 from wire import BgpSniffer, addr_delete, ifindex, link_delete, netlink, sixto4  # noqa: E402
 
