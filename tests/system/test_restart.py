@@ -172,8 +172,9 @@ def test_upgrade_without_the_option(up):
             when = [flow.times[n] for n in lost]
             print(f"{len(lost)} of {flow.sent} lost")
             assert lost, "nothing lost: say so in the manual"
-            # the tunnel is removed when it has drained, before the process has ended
-            assert all(began + 3 <= t < again for t in when), [round(t - began, 2) for t in when]
+            # the tunnel is removed when it has drained, before the process has ended; a
+            # packet that was sent just before is still on its way to it
+            assert all(began + 2.8 <= t < again for t in when), [round(t - began, 2) for t in when]
     up.relay.configure("relay r", "drain-time 0")
 
 
