@@ -11,6 +11,7 @@
 #include "relay.h"
 #include "relay_memory.h"
 #include "relay_zebra.h"
+#include "run_ms.h"
 
 DEFINE_MGROUP(RELAYD, "relayd");
 
@@ -55,21 +56,6 @@ void relay_zebra_unwatch(const struct prefix *p)
 static struct frr_loop *loop;
 static struct relay_config cfg;
 static struct relay *relay;
-
-static void over(struct frr_event *event)
-{
-	*(bool *)EVENT_ARG(event) = true;
-}
-
-static void run_ms(long msec)
-{
-	struct frr_event event;
-	bool done = false;
-
-	event_add_timer_msec(loop, over, &done, msec, NULL);
-	while (!done && event_fetch(loop, &event))
-		event_call(&event);
-}
 
 static void ways(enum tunnel_check in, enum tunnel_check out)
 {
@@ -123,9 +109,9 @@ static void test_both_at_once(void **state)
 {
 	ways(OK, OK);
 	assert_relay(RELAY_OPER_INIT, false, false);
-	run_ms(700);
+	run_ms(loop, 700);
 	assert_relay(RELAY_OPER_INIT, false, false);
-	run_ms(500);
+	run_ms(loop, 500);
 	assert_relay(RELAY_OPER_UP, true, true);
 }
 
@@ -134,38 +120,38 @@ static void test_both_at_once(void **state)
 static void test_one_later(void **state)
 {
 	ways(OK, FAILED);
-	run_ms(600);
+	run_ms(loop, 600);
 	ways(OK, OK);
-	run_ms(600);
+	run_ms(loop, 600);
 	assert_relay(RELAY_OPER_UP, true, false);
 	assert_string_equal(relay_route_note(&relay->routes[1]), "delay up");
-	run_ms(600);
+	run_ms(loop, 600);
 	assert_relay(RELAY_OPER_UP, true, true);
 	/* and so it is when the relay is up already */
 	ways(FAILED, OK);
 	assert_relay(RELAY_OPER_UP, false, true);
 	ways(OK, OK);
 	assert_relay(RELAY_OPER_UP, false, true);
-	run_ms(1200);
+	run_ms(loop, 1200);
 	assert_relay(RELAY_OPER_UP, true, true);
 }
 
 static void test_only_a_changed_delay_begins_anew(void **state)
 {
 	ways(OK, OK);
-	run_ms(700);
+	run_ms(loop, 700);
 	strlcpy(cfg.description, "another line", sizeof(cfg.description));
 	relay_configure(&cfg);
-	run_ms(500);
+	run_ms(loop, 500);
 	assert_relay(RELAY_OPER_UP, true, true);
 
 	ways(FAILED, FAILED);
 	assert_relay(RELAY_OPER_DOWN, false, false);
 	ways(OK, OK);
-	run_ms(700);
+	run_ms(loop, 700);
 	cfg.delay_up_s = 2;
 	relay_configure(&cfg);
-	run_ms(1700);
+	run_ms(loop, 1700);
 	assert_relay(RELAY_OPER_INIT, false, false);
 	cfg.delay_up_s = 0;
 	relay_configure(&cfg);
@@ -176,7 +162,7 @@ static void test_only_a_changed_delay_begins_anew(void **state)
 static void test_untested(void **state)
 {
 	ways(OK, TUNNEL_CHECK_OFF);
-	run_ms(1200);
+	run_ms(loop, 1200);
 	assert_relay(RELAY_OPER_UP, true, true);
 	ways(OK, TUNNEL_CHECK_PENDING);
 	assert_relay(RELAY_OPER_UP, true, false);
@@ -190,18 +176,18 @@ static void test_removed(void **state)
 	cfg.drain_time_s = 1;
 	relay_configure(&cfg);
 	ways(OK, OK);
-	run_ms(1200);
+	run_ms(loop, 1200);
 	assert_relay(RELAY_OPER_UP, true, true);
 	ways(OK, FAILED);
 	ways(OK, OK);
 	relay_remove("r");
 	assert_null(relay_lookup("r"));
 	assert_relay(RELAY_OPER_DRAINING, false, false);
-	run_ms(1200);
+	run_ms(loop, 1200);
 	relay = relay_configure(&cfg);
 	ways(OK, OK);
 	relay_remove("r");
-	run_ms(1200);
+	run_ms(loop, 1200);
 	assert_null(relay_lookup("r"));
 }
 

@@ -14,6 +14,7 @@
 #include "relay.h"
 #include "relay_memory.h"
 #include "relay_zebra_asked.h"
+#include "run_ms.h"
 
 DEFINE_MGROUP(RELAYD, "relayd");
 
@@ -36,21 +37,6 @@ static void again(const struct prefix *p,
 	said[nsaid].addition = route != NULL;
 	said[nsaid].tag = route ? route->tag : 0;
 	said[nsaid++].ifindex = ifindex;
-}
-
-static void over(struct frr_event *event)
-{
-	*(bool *)EVENT_ARG(event) = true;
-}
-
-static void run_ms(long msec)
-{
-	struct frr_event event;
-	bool done = false;
-
-	event_add_timer_msec(loop, over, &done, msec, NULL);
-	while (!done && event_fetch(loop, &event))
-		event_call(&event);
 }
 
 static struct prefix prefix(const char *text)
@@ -121,15 +107,15 @@ static void test_no_answer(void **state)
 {
 	add("192.88.99.0/24", 7, 3);
 	del("2002::/16");
-	run_ms(600);
+	run_ms(loop, 600);
 	assert_int_equal(nsaid, 0);
-	run_ms(900);
+	run_ms(loop, 900);
 	assert_int_equal(nsaid, 2);
 	assert_int_equal(times("192.88.99.0/24", true), 1);
 	assert_int_equal(times("2002::/16", false), 1);
-	run_ms(1000);
+	run_ms(loop, 1000);
 	assert_int_equal(nsaid, 2);
-	run_ms(1000);
+	run_ms(loop, 1000);
 	assert_int_equal(times("192.88.99.0/24", true), 2);
 	assert_int_equal(times("2002::/16", false), 2);
 	for (size_t i = 0; i < nsaid; i++) {
@@ -151,7 +137,7 @@ static void test_answered(void **state)
 	answer("2001:db8::/32", true);
 	answer("2001:db8:1::/48", true);
 	refuse("2001:db8:1::/48");
-	run_ms(1400);
+	run_ms(loop, 1400);
 	assert_int_equal(nsaid, 2);
 	assert_int_equal(times("2001::/32", true), 1);
 	assert_int_equal(times("2001:db8::/32", false), 1);
@@ -168,16 +154,16 @@ static void test_refused(void **state)
 	del("2001::/32");
 	answer("2001::/32", false);
 	refuse("2001::/32");
-	run_ms(1400);
+	run_ms(loop, 1400);
 	assert_int_equal(times("192.88.99.0/24", true), 1);
 	assert_int_equal(times("2002::/16", true), 1);
 	assert_int_equal(nsaid, 2);
 	answer("192.88.99.0/24", true);
 	/* refused once more: not sooner for that */
 	refuse("2002::/16");
-	run_ms(1000);
+	run_ms(loop, 1000);
 	assert_int_equal(nsaid, 2);
-	run_ms(1000);
+	run_ms(loop, 1000);
 	assert_int_equal(times("2002::/16", true), 2);
 	assert_int_equal(nsaid, 3);
 }
@@ -186,14 +172,14 @@ static void test_refused(void **state)
 static void test_asked_otherwise(void **state)
 {
 	add("192.88.99.0/24", 1, 3);
-	run_ms(700);
+	run_ms(loop, 700);
 	del("192.88.99.0/24");
-	run_ms(700);
+	run_ms(loop, 700);
 	assert_int_equal(nsaid, 0);
-	run_ms(700);
+	run_ms(loop, 700);
 	assert_int_equal(times("192.88.99.0/24", false), 1);
 	add("192.88.99.0/24", 2, 4);
-	run_ms(1400);
+	run_ms(loop, 1400);
 	assert_int_equal(nsaid, 2);
 	assert_int_equal(said[1].tag, 2);
 	assert_int_equal(said[1].ifindex, 4);
@@ -204,7 +190,7 @@ static void test_forgotten(void **state)
 	add("192.88.99.0/24", 1, 3);
 	del("2002::/16");
 	relay_zebra_asked_forget();
-	run_ms(1400);
+	run_ms(loop, 1400);
 	assert_int_equal(nsaid, 0);
 }
 
@@ -212,9 +198,9 @@ static void test_forgotten(void **state)
 static void test_deletion_ends(void **state)
 {
 	del("2002::/16");
-	run_ms(7600);
+	run_ms(loop, 7600);
 	assert_int_equal(nsaid, RELAY_ASK_DELETE_MAX);
-	run_ms(8000);
+	run_ms(loop, 8000);
 	assert_int_equal(nsaid, RELAY_ASK_DELETE_MAX);
 }
 
