@@ -6,6 +6,7 @@
 
 #include "relay.h"
 #include "relay_restart.h"
+#include "relay_routes.h"
 #include "relay_zebra.h"
 #include "tunnel_journal.h"
 
@@ -36,18 +37,6 @@ static void planned_over(void)
 	zlog_notice("the planned restart is over");
 }
 
-static bool is_sent(const struct prefix *p)
-{
-	const struct relay *relay;
-
-	frr_each (relay_tree_const, relay_tree, relay)
-		for (size_t i = 0; i < relay->nroutes; i++)
-			if (relay->routes[i].sent &&
-			    prefix_same(&relay->routes[i].cfg.prefix, p))
-				return true;
-	return false;
-}
-
 /* What zebra was asked to keep and no relay has now; zebra 10.3 would not drop
  * it by itself. */
 static void withdraw_kept(void)
@@ -57,7 +46,7 @@ static void withdraw_kept(void)
 
 	while ((ent = tunnel_journal_after(JOURNAL_KEPT, "")) &&
 	       ent->kind == JOURNAL_KEPT) {
-		if (str2prefix(ent->key, &p) && !is_sent(&p) &&
+		if (str2prefix(ent->key, &p) && !relay_routes_prefix_sent(&p) &&
 		    relay_zebra_route_delete(&p) < 0)
 			return;
 		tunnel_journal_del(JOURNAL_KEPT, ent->key);

@@ -76,18 +76,14 @@ const char *relay_route_note(const struct relay_route *route)
 
 /* --------------------------------------------------------- towards zebra */
 
-/* Zebra has one entry a prefix: another relay may have taken it over within
- * the same transaction. */
-static bool sent_by_another(const struct relay_route *route)
+bool relay_routes_prefix_sent(const struct prefix *p)
 {
 	const struct relay *relay;
 
 	frr_each (relay_tree_const, relay_tree, relay)
 		for (size_t i = 0; i < relay->nroutes; i++)
-			if (&relay->routes[i] != route &&
-			    relay->routes[i].sent &&
-			    prefix_same(&relay->routes[i].cfg.prefix,
-					&route->cfg.prefix))
+			if (relay->routes[i].sent &&
+			    prefix_same(&relay->routes[i].cfg.prefix, p))
 				return true;
 	return false;
 }
@@ -98,7 +94,9 @@ static void route_withdraw(struct relay_route *route)
 	if (!route->sent)
 		return;
 	route->sent = false;
-	if (sent_by_another(route))
+	/* zebra has one entry a prefix: another relay may have taken it over
+	 * within the same transaction */
+	if (relay_routes_prefix_sent(&route->cfg.prefix))
 		route->installed = false;
 	else
 		relay_zebra_route_delete(&route->cfg.prefix);

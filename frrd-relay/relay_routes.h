@@ -20,5 +20,7 @@ void relay_routes_keep(struct relay *relay);
 void relay_routes_withdraw(struct relay *relay);
 /* Whether zebra has been given any. */
 bool relay_routes_sent(const struct relay *relay);
+/* Any relay has sent a route for exactly this prefix. */
+bool relay_routes_prefix_sent(const struct prefix *p);
 
 #endif /* _RELAY_ROUTES_H */
