@@ -189,6 +189,12 @@ def rib_of(router):
     return found
 
 
+def fib_of(ns):
+    """{(prefix, interface)}: what zebra has put into the kernel, of what relayd has asked for."""
+    return {(route["dst"], route["dev"]) for family in ("-4", "-6")
+            for route in ns.ip_json(family, "route", "show", "proto", "openfabric")}
+
+
 def standby_of(ns):
     """(prefix, interface) of the routes that relayd keeps itself, see the manual's standby route."""
     return {(route["dst"], route["dev"]) for route in ns.ip_json("-6", "route", "show", "table", "all")
@@ -236,6 +242,9 @@ def differences(router, base):
     have = rib_of(router)
     diff += [f"RIB {p}: want {rib.get(p)}, have {have.get(p)}" for p in sorted(rib.keys() | have.keys())
              if rib.get(p) != have.get(p)]
+    want = {(prefix, attrs[0]) for prefix, attrs in rib.items()}
+    have = fib_of(router.ns)
+    diff += [f"kernel's route {p}: wanted {p in want}, there {p in have}" for p in sorted(want ^ have)]
     # beside zebra's routes and nowhere else: nothing drains while it rests
     want = {(prefix, attrs[0]) for prefix, attrs in rib.items() if ":" in prefix}
     have = standby_of(router.ns)
@@ -251,9 +260,13 @@ def differences(router, base):
 
 
 def at_rest(router):
-    return all(relay["operStatus"] not in ("init", "draining") for relay in router.relay_json().values()) and \
-        len(router.rib_openfabric()) == sum(r["installed"] for relay in router.relay_json().values()
-                                            for r in relay["routes"])
+    """Nothing is awaited: no drain, no delay, no first answer to an echo request."""
+    relays = list(router.relay_json().values())
+    routes = [route for relay in relays for route in relay["routes"]]
+    return (all(relay["operStatus"] not in ("init", "draining") for relay in relays)
+            and all(track["state"] != "init" for track in router.track_json().values())
+            and not any(route.get("note", "").startswith(("delay", "waiting")) for route in routes)
+            and len(router.rib_openfabric()) == sum(route["installed"] for route in routes))
 
 
 def settle(what, differ, timeout=60):
@@ -298,7 +311,7 @@ def walk(router, steps, base):
                 done += 1
             if done % EVERY or any(codes[:len(lines)]):
                 continue
-            wait_for(lambda: at_rest(router), 60, f"no relay is on its way after {done} commits")
+            wait_for(lambda: at_rest(router), 60, f"nothing is on its way after {done} commits")
             settle(f"explained after {done} commits", lambda: differences(router, base))
             config = router.running()
             state = kernel_state(router.ns)
@@ -307,7 +320,7 @@ def walk(router, steps, base):
             settle(f"nothing left after {done} commits", lambda: state_diff(base, kernel_state(router.ns)))
             assert rib_of(router) == {}
             router.start("relayd", config="\n".join(config))
-            wait_for(lambda: at_rest(router), 60, f"no relay is on its way after {done} commits and a restart")
+            wait_for(lambda: at_rest(router), 60, f"nothing is on its way after {done} commits and a restart")
             settle(f"as before the restart after {done} commits",
                    lambda: same_as(state, router) + differences(router, base))
             assert router.running() == config
