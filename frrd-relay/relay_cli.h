@@ -40,6 +40,8 @@ int relay_cli_set_mode_leaf(struct vty *vty, enum relay_mode mode,
 			    const char *value);
 /* The same: gone. */
 int relay_cli_unset_leaf(struct vty *vty, const char *xpath);
+/* False: no interface can have that name, and the vty has been told. */
+bool relay_cli_ifname_ok(struct vty *vty, const char *ifname);
 /* An entry of a leaf-list is there, or gone. */
 int relay_cli_set_entry(struct vty *vty, const char *leaf_list,
 			const char *value, bool there);

@@ -144,6 +144,16 @@ int relay_cli_apply(struct vty *vty, const char *object)
 	return commit(vty);
 }
 
+bool relay_cli_ifname_ok(struct vty *vty, const char *ifname)
+{
+	char err[RELAY_ERR_LEN];
+
+	if (relay_validate_ifname(ifname, err, sizeof(err)))
+		return true;
+	vty_out(vty, "%% %s\n", err);
+	return false;
+}
+
 int relay_cli_set_leaf(struct vty *vty, const char *xpath, const char *value)
 {
 	nb_cli_enqueue_change(vty, xpath, NB_OP_MODIFY, value);

@@ -90,12 +90,9 @@ DEFPY_YANG_NOSH(track_interface, track_interface_cmd,
 	"It exists and is operative\n")
 {
 	const struct track_leaf leaves[] = {{"interface", ifname}, {}};
-	char err[RELAY_ERR_LEN];
 
-	if (!relay_validate_ifname(ifname, err, sizeof(err))) {
-		vty_out(vty, "%% %s\n", err);
+	if (!relay_cli_ifname_ok(vty, ifname))
 		return CMD_WARNING_CONFIG_FAILED;
-	}
 	return enter_object(vty, id_str, "interface", leaves);
 }
 
@@ -156,12 +153,9 @@ DEFPY_YANG_NOSH(track_icmp_echo, track_icmp_echo_cmd,
 		{"source-address", source ? source_str : NULL},
 		{"source-interface", ifname},
 		{}};
-	char err[RELAY_ERR_LEN];
 
-	if (ifname && !relay_validate_ifname(ifname, err, sizeof(err))) {
-		vty_out(vty, "%% %s\n", err);
+	if (ifname && !relay_cli_ifname_ok(vty, ifname))
 		return CMD_WARNING_CONFIG_FAILED;
-	}
 	return enter_object(vty, id_str, "icmp-echo", leaves);
 }
 
@@ -189,12 +183,9 @@ DEFPY_YANG_NOSH(track_bfd, track_bfd_cmd,
 		{"multihop", multihop ? "true" : NULL},
 		{"profile", profile},
 		{}};
-	char err[RELAY_ERR_LEN];
 
-	if (ifname && !relay_validate_ifname(ifname, err, sizeof(err))) {
-		vty_out(vty, "%% %s\n", err);
+	if (ifname && !relay_cli_ifname_ok(vty, ifname))
 		return CMD_WARNING_CONFIG_FAILED;
-	}
 	if (profile && strlen(profile) >= TRACK_PROFILE_LEN) {
 		vty_out(vty, "%% profile %.80s is longer than %d characters\n",
 			profile, TRACK_PROFILE_LEN - 1);

@@ -8,7 +8,6 @@
 #include "relay_cli.h"
 #include "relay_nb.h"
 #include "relay_nodes.h"
-#include "relay_validate.h"
 
 #ifndef VTYSH_EXTRACT_PL
 #include "frrd-relay/relay_cli_tunnel_clippy.c"
@@ -55,12 +54,8 @@ DEFPY_YANG(relay_tunnel_interface, relay_tunnel_interface_cmd,
 	"Kernel interface that relayd creates and removes\n"
 	"Interface name, default the relay's name\n")
 {
-	char err[RELAY_ERR_LEN];
-
-	if (!relay_validate_ifname(ifname, err, sizeof(err))) {
-		vty_out(vty, "%% %s\n", err);
+	if (!relay_cli_ifname_ok(vty, ifname))
 		return CMD_WARNING_CONFIG_FAILED;
-	}
 	return relay_cli_set_leaf(vty, "./tunnel/interface", ifname);
 }
 
@@ -168,12 +163,8 @@ DEFPY_YANG(relay_tunnel_uplink, relay_tunnel_uplink_cmd,
 	"Interface on whose ingress packets take the fast way; may repeat\n"
 	"Interface name; all interfaces where no uplink is configured\n")
 {
-	char err[RELAY_ERR_LEN];
-
-	if (!relay_validate_ifname(ifname, err, sizeof(err))) {
-		vty_out(vty, "%% %s\n", err);
+	if (!relay_cli_ifname_ok(vty, ifname))
 		return CMD_WARNING_CONFIG_FAILED;
-	}
 	return relay_cli_set_entry(vty, "./tunnel/uplink", ifname, true);
 }
 

@@ -201,6 +201,9 @@ static void tunnel_repair(struct tunnel *tun)
 		tun->repairs = 0;
 	}
 	tun->repairs++;
+	if (tun->status.detail[0])
+		zlog_warn("relay %s: putting right: %s", tun->params.owner,
+			  tun->status.detail);
 	tun->status.datapath_error = tun->ops->repair(tun) < 0;
 	if (tun->status.datapath_error)
 		tun->status.interface = TUNNEL_CHECK_FAILED;

@@ -383,9 +383,6 @@ static int sit_create(struct tunnel *tun)
 
 static int sit_repair(struct tunnel *tun)
 {
-	if (tun->status.detail[0])
-		zlog_warn("relay %s: putting right: %s", tun->params.owner,
-			  tun->status.detail);
 	return sit_apply(tun, false);
 }
 

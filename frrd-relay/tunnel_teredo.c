@@ -382,9 +382,6 @@ static int teredo_create(struct tunnel *tun)
 
 static int teredo_repair(struct tunnel *tun)
 {
-	if (tun->status.detail[0])
-		zlog_warn("relay %s: putting right: %s", tun->params.owner,
-			  tun->status.detail);
 	return teredo_apply(tun, false);
 }
 

@@ -27,7 +27,6 @@ load: from `no shutdown` to the programs on ten uplinks, by the kernel's news.
 """
 
 import argparse
-import json
 import pathlib
 import re
 import select
@@ -41,8 +40,9 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 
 from forwarding import (BLAST, HEADINGS, ROUTER_MAC, Forwarder, Series, can_run, compare, datagram,  # noqa: E402
-                        ethernet, figures, machine, row, spread)
+                        ethernet, figures, row, spread)
 from lab import EMULATED, Lab, host_has_sit, wait_for  # noqa: E402
+from report import conclude, machine  # noqa: E402
 from transfer import Connected  # noqa: E402
 from wire import ipv4, ipv6, sixto4  # noqa: E402
 
@@ -297,13 +297,7 @@ def main():
         report["tcp"] = tcp([name for name in datapaths if name != SIT_ALONE], args)
     if "load" in args.part:
         report["load"] = load("ebpf", args)
-    report["missed"] = missed = [] if args.quick else judge(report)
-    for line in missed:
-        print(f"missed: {line}")
-    if args.json:
-        old = json.loads(args.json.read_text(encoding="utf-8")) if args.json.exists() else {}
-        args.json.write_text(json.dumps({**old, **report}, indent=1) + "\n", encoding="utf-8")
-    return 1 if missed else 0
+    return conclude(report, [] if args.quick else judge(report), args.json)
 
 
 if __name__ == "__main__":

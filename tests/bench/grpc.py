@@ -31,7 +31,6 @@ size: commits with 200 relays, all up, and 1000 tracked objects, as in `scripts/
 
 import argparse
 import contextlib
-import json
 import pathlib
 import statistics
 import sys
@@ -40,7 +39,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 
 from grpc_build import build  # noqa: E402
 from grpc_clients import PORT, Editor, Probe, commits, gets, rss_kib, stopped_client  # noqa: E402
-from forwarding import machine  # noqa: E402
+from report import conclude, machine  # noqa: E402
 import test_scale  # noqa: E402
 from conftest import Box  # noqa: E402
 from lab import Lab, wait_for  # noqa: E402
@@ -363,13 +362,7 @@ def main():
     for part in args.part:
         if part != "memory" or "relayd" in args.server:
             report[part] = RUN[part](args)
-    report["missed"] = missed = [] if args.quick else judge(report)
-    for line in missed:
-        print(f"missed: {line}")
-    if args.json:
-        old = json.loads(args.json.read_text(encoding="utf-8")) if args.json.exists() else {}
-        args.json.write_text(json.dumps({**old, **report}, indent=1) + "\n", encoding="utf-8")
-    return 1 if missed else 0
+    return conclude(report, [] if args.quick else judge(report), args.json)
 
 
 if __name__ == "__main__":

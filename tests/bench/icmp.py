@@ -30,8 +30,10 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "system"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 
 from lab import Lab, wait_for  # noqa: E402
+from report import save  # noqa: E402
 from test_scale import cpu_seconds  # noqa: E402
 from wire import SO_TIMESTAMPNS  # noqa: E402
 
@@ -261,9 +263,7 @@ def main():
         elif args.part == "path":
             print("this kernel has no netem", file=sys.stderr)
             return 1
-    if args.json:
-        old = json.loads(args.json.read_text(encoding="ascii")) if args.json.exists() else {}
-        args.json.write_text(json.dumps({**old, **report}, indent=1) + "\n", encoding="ascii")
+    save(report, args.json)
     return 0 if good else 1
 
 

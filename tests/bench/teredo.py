@@ -38,7 +38,6 @@ figures are medians, ratios those of the same round.
 """
 
 import argparse
-import json
 import pathlib
 import statistics
 import sys
@@ -46,8 +45,9 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 
 from forwarding import (BLAST, HEADINGS, ROUTER_MAC, Forwarder, Series, can_run, compare, figures,  # noqa: E402
-                        machine, row, spread)
+                        row, spread)
 from lab import Lab  # noqa: E402
+from report import conclude, machine  # noqa: E402
 from teredo_first import first  # noqa: E402
 from teredo_lab import forget_veth, teredo_address  # noqa: E402
 from teredo_million import million  # noqa: E402
@@ -288,13 +288,7 @@ def main():
         report["first"] = first([name for name in args.relay if name != "xdp"], args.trials)
     if "million" in args.part and "relayd" in args.relay:
         report["million"] = million(args.many, args.loads, not args.quick)
-    report["missed"] = missed = [] if args.quick else judge(report)
-    for line in missed:
-        print(f"missed: {line}")
-    if args.json:
-        old = json.loads(args.json.read_text(encoding="utf-8")) if args.json.exists() else {}
-        args.json.write_text(json.dumps({**old, **report}, indent=1) + "\n", encoding="utf-8")
-    return 1 if missed else 0
+    return conclude(report, [] if args.quick else judge(report), args.json)
 
 
 if __name__ == "__main__":

@@ -226,7 +226,7 @@ void model_init(void)
 {
 	static struct lab_book books[] = {{"3-16", "Emma"}, {"0'x", "Ulysses"}};
 
-	lab_start();
+	lab_start(NULL);
 	model_disarm();
 	lab.nshelves = 2;
 	lab.shelf[0] = (struct lab_shelf){

@@ -75,6 +75,23 @@ class Keeper:
             self.lab = None
 
 
+def kept(lab, begin, sound):
+    """A fixture's life: a lab that begin() sets up, kept for test after test while it is sound()."""
+    def make():
+        made = lab()
+        made.__enter__()
+        try:
+            begin(made)
+        except BaseException:
+            made.__exit__(None, None, None)
+            raise
+        return made
+
+    keeper = Keeper(make, sound)
+    yield keeper
+    keeper.drop()
+
+
 def alive(router, *daemons):
     return all(d in router.procs and router.procs[d].poll() is None for d in daemons)
 
@@ -120,25 +137,14 @@ def lent(keeper):
 
 # ---- the whole internet, with BGP
 
+def routing(net):
+    return (alive(net.relay, "zebra", "bgpd") and net.bird.proc.poll() is None
+            and len(net.bird.established()) == 2)
+
+
 @pytest.fixture(scope="session")
 def internet_keeper():
-    def make():
-        net = Internet(second_hop=True)
-        net.__enter__()
-        try:
-            net.start_routing()
-        except BaseException:
-            net.__exit__()
-            raise
-        return net
-
-    def sound(net):
-        return (alive(net.relay, "zebra", "bgpd") and net.bird.proc.poll() is None
-                and len(net.bird.established()) == 2)
-
-    keeper = Keeper(make, sound)
-    yield keeper
-    keeper.drop()
+    yield from kept(lambda: Internet(second_hop=True), Internet.start_routing, routing)
 
 
 @pytest.fixture
@@ -165,18 +171,7 @@ class Box(Lab):
 
 @pytest.fixture(scope="session")
 def box_keeper():
-    def make():
-        box = Box()
-        box.__enter__()
-        try:
-            return box.build()
-        except BaseException:
-            box.__exit__()
-            raise
-
-    keeper = Keeper(make, lambda box: alive(box.relay, "zebra", "staticd"))
-    yield keeper
-    keeper.drop()
+    yield from kept(Box, Box.build, lambda box: alive(box.relay, "zebra", "staticd"))
 
 
 @pytest.fixture
@@ -207,23 +202,8 @@ def up(net):
 
 @pytest.fixture(scope="session")
 def teredo_keeper():
-    def make():
-        net = TeredoInternet(nats=tuple(KINDS))
-        net.__enter__()
-        try:
-            net.start_routing()
-        except BaseException:
-            net.__exit__()
-            raise
-        return net
-
-    def sound(net):
-        return (alive(net.relay, "zebra", "bgpd") and net.bird.proc.poll() is None and net.server.alive()
-                and len(net.bird.established()) == 2)
-
-    keeper = Keeper(make, sound)
-    yield keeper
-    keeper.drop()
+    yield from kept(lambda: TeredoInternet(nats=tuple(KINDS)), TeredoInternet.start_routing,
+                    lambda net: routing(net) and net.server.alive())
 
 
 @pytest.fixture

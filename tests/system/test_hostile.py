@@ -9,7 +9,7 @@ import struct
 import pytest
 
 import hostile
-from conftest import Keeper, alive, lent
+from conftest import alive, kept, lent
 from hostile import H6, RELAY, RELAY_6, TRANSMIT
 from hostile_trial import PORT, Crossing, Trial, Wires, assert_kernel_sound, blame, kernel_log
 from lab import EMULATED, wait_for
@@ -66,18 +66,7 @@ class SixToFour(Crossing):
 
 @pytest.fixture(scope="module")
 def keeper():
-    def make():
-        lab = SixToFour()
-        lab.__enter__()
-        try:
-            return lab.build()
-        except BaseException:
-            lab.__exit__()
-            raise
-
-    keeper = Keeper(make, lambda lab: alive(lab.relay, "zebra"))
-    yield keeper
-    keeper.drop()
+    yield from kept(SixToFour, SixToFour.build, lambda lab: alive(lab.relay, "zebra"))
 
 
 SIT = pytest.mark.sit

@@ -352,3 +352,37 @@ bool vtysh_commit(char *err, size_t len)
 	nb_config_replace(vty_shared_candidate_config, running_config, true);
 	return false;
 }
+
+/* ------------------------------------------------- what the programs share */
+
+int grpc_lab_setup(void **state)
+{
+	grpc_lab_now = GRPC_LAB_BEGIN;
+	grpc_lab_no_config();
+	grpc_lab_start(GRPC_LAB_IDLE);
+	return 0;
+}
+
+int grpc_lab_teardown(void **state)
+{
+	grpc_session_ended(ANN);
+	grpc_session_ended(BOB);
+	grpc_lab_stop();
+	return relay_grpc_candidates_count() ||
+	       relay_grpc_candidates_prepared() || relay_grpc_lock_owner();
+}
+
+uint32_t grpc_lab_create(uint64_t session)
+{
+	uint32_t id;
+
+	OK(grpc_create(session, &id));
+	assert_true(id > 0);
+	return id;
+}
+
+void grpc_lab_expect_running(const char *json)
+{
+	assert_string_equal(lab_json(running_config->dnode, false), json);
+	lab_check_tree(running_config->dnode);
+}

@@ -85,6 +85,29 @@ grpc_status_code grpc_unlock(uint64_t session);
 		assert_string_equal(grpc_said.text, why);                      \
 	} while (0)
 
+/* ------------------------------------------------- what the programs share */
+
+#define GRPC_LAB_BEGIN 1000 /* what the clock says at first */
+#define GRPC_LAB_IDLE 300   /* seconds, of candidates */
+
+#define ANN 11 /* sessions */
+#define BOB 12
+
+#define BOX "/relay-lab:box"
+#define SIZE BOX "/size"
+#define LID BOX "/lid"
+#define ROAD BOX "/road"
+#define SHELF BOX "/shelf[row='1'][side='left']"
+
+#define IN_BOX(json) "{\"relay-lab:box\":{" json "}}"
+
+/* Of a test. The teardown fails where something is left after both sessions. */
+int grpc_lab_setup(void **state);
+int grpc_lab_teardown(void **state);
+uint32_t grpc_lab_create(uint64_t session);
+/* The running configuration, and that its tree is sound. */
+void grpc_lab_expect_running(const char *json);
+
 /* ---------------------------------------------------------------- vtysh */
 
 /* A line of configuration: into vtysh's candidate, and that is committed, as

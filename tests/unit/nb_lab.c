@@ -452,7 +452,7 @@ static void count_message(const char *msg)
 	lab_logged++;
 }
 
-void lab_start(void)
+int lab_start(void **state)
 {
 	static const struct frr_yang_module_info *const modules[] = {
 		&frr_relay_info,
@@ -466,15 +466,17 @@ void lab_start(void)
 	yang_module_embed(&embed);
 	compat_nb_init(loop, modules, array_size(modules));
 	compat_ly_log(count_message);
+	return 0;
 }
 
-void lab_stop(void)
+int lab_stop(void **state)
 {
 	nb_terminate();
 	yang_terminate();
 	vty_terminate();
 	cmd_terminate();
 	event_master_free(loop);
+	return 0;
 }
 
 /* -------------------------------------------------------------------- trees */

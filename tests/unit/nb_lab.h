@@ -61,8 +61,9 @@ extern struct lab_state lab;
 /* messages that reached the log */
 extern unsigned int lab_logged;
 
-void lab_start(void);
-void lab_stop(void);
+/* Of a group of cmocka's tests. Return 0. */
+int lab_start(void **state);
+int lab_stop(void **state);
 
 /* What libyang says or does in its own way, and relayd leaves as it is. */
 #define LAB_LIBYANG(two, three) (COMPAT_LIBYANG < 3 ? (two) : (three))

@@ -14,53 +14,10 @@
 
 #include "grpc_lab.h"
 
-#define BEGIN 1000
-#define IDLE 300
-#define ANN 11 /* sessions */
-#define BOB 12
-
-#define BOX "/relay-lab:box"
-#define SIZE BOX "/size"
-#define LID BOX "/lid"
-#define SHELF BOX "/shelf[row='1'][side='left']"
-
-#define IN_BOX(json) "{\"relay-lab:box\":{" json "}}"
-
-static int setup(void **state)
-{
-	grpc_lab_now = BEGIN;
-	grpc_lab_no_config();
-	grpc_lab_start(IDLE);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	grpc_session_ended(ANN);
-	grpc_session_ended(BOB);
-	grpc_lab_stop();
-	return relay_grpc_candidates_count() ||
-	       relay_grpc_candidates_prepared() || relay_grpc_lock_owner();
-}
-
-static uint32_t create(uint64_t session)
-{
-	uint32_t id;
-
-	OK(grpc_create(session, &id));
-	assert_true(id > 0);
-	return id;
-}
-
 static bool is_there(uint32_t id)
 {
 	/* which is refused of one that is there, and is no use of it */
 	return grpc_edit(ANN, id, BOX "/x", "") != GRPC_STATUS_NOT_FOUND;
-}
-
-static void expect_running(const char *json)
-{
-	assert_string_equal(lab_json(running_config->dnode, false), json);
 }
 
 /* What the candidate holds, by what a commit makes of it; it is left as it is.
@@ -68,25 +25,25 @@ static void expect_running(const char *json)
 static void expect_candidate(uint32_t id, const char *json)
 {
 	OK(grpc_commit(ANN, id, ALL, ""));
-	expect_running(json);
+	grpc_lab_expect_running(json);
 }
 
 /* ---------------------------------------------------------------- numbers */
 
 static void test_numbers(void **state)
 {
-	uint32_t first = create(ANN), id;
+	uint32_t first = grpc_lab_create(ANN), id;
 
-	id = create(BOB);
+	id = grpc_lab_create(BOB);
 	assert_int_equal(id, first + 1);
 	OK(grpc_delete(ANN, id));
 	OK(grpc_delete(ANN, first));
 	assert_int_equal(relay_grpc_candidates_count(), 0);
 	/* no number is another's ever again */
-	assert_int_equal(create(ANN), first + 2);
+	assert_int_equal(grpc_lab_create(ANN), first + 2);
 	grpc_lab_stop();
-	grpc_lab_start(IDLE);
-	assert_int_equal(create(ANN), first + 3);
+	grpc_lab_start(GRPC_LAB_IDLE);
+	assert_int_equal(grpc_lab_create(ANN), first + 3);
 }
 
 static void expect_unknown(uint32_t id)
@@ -104,7 +61,7 @@ static void expect_unknown(uint32_t id)
 
 static void test_unknown(void **state)
 {
-	uint32_t id = create(ANN);
+	uint32_t id = grpc_lab_create(ANN);
 
 	expect_unknown(0);
 	expect_unknown(id + 1);
@@ -118,7 +75,7 @@ static void test_unknown(void **state)
 
 static void test_edit(void **state)
 {
-	uint32_t id = create(ANN);
+	uint32_t id = grpc_lab_create(ANN);
 
 	OK(grpc_edit(ANN, id, SIZE, "7"));
 	OK(grpc_edit(BOB, id, SHELF "/label", "books"));
@@ -135,7 +92,7 @@ static void test_edit(void **state)
 
 static void test_edit_refused(void **state)
 {
-	uint32_t id = create(ANN);
+	uint32_t id = grpc_lab_create(ANN);
 
 	OK(grpc_edit(ANN, id, SIZE, "7"));
 	FAILS(grpc_edit(ANN, id, SIZE, "256"), INVALID_ARGUMENT,
@@ -152,7 +109,7 @@ static void test_edit_refused(void **state)
 /* Updates, then deletions: all of them, or none. */
 static void test_edit_many(void **state)
 {
-	uint32_t id = create(ANN);
+	uint32_t id = grpc_lab_create(ANN);
 	Frr__EditCandidateRequest input = FRR__EDIT_CANDIDATE_REQUEST__INIT;
 	Frr__PathValue value[3] = {FRR__PATH_VALUE__INIT, FRR__PATH_VALUE__INIT,
 				   FRR__PATH_VALUE__INIT};
@@ -211,7 +168,7 @@ static void test_load(void **state)
 	const int merge = FRR__LOAD_TO_CANDIDATE_REQUEST__LOAD_TYPE__MERGE;
 	const int replace = FRR__LOAD_TO_CANDIDATE_REQUEST__LOAD_TYPE__REPLACE;
 	const int json = FRR__ENCODING__JSON, xml = FRR__ENCODING__XML;
-	uint32_t id = create(ANN);
+	uint32_t id = grpc_lab_create(ANN);
 
 	OK(load(id, merge, json, IN_BOX("\"size\":3,\"tag\":[\"a\"]"), ""));
 	OK(load(id, merge, xml,
@@ -245,7 +202,7 @@ static void test_edit_bound(void **state)
 {
 	const size_t size = 2 * 1000 * 1000;
 	char *text = malloc(size + 1), why[128];
-	uint32_t id = create(ANN);
+	uint32_t id = grpc_lab_create(ANN);
 
 	memset(text, 'x', size);
 	text[size] = '\0';
@@ -276,14 +233,14 @@ static void test_bound(void **state)
 	uint32_t id;
 
 	for (size_t i = 0; i < RELAY_GRPC_CANDIDATES; i++)
-		ids[i] = create(ANN);
+		ids[i] = grpc_lab_create(ANN);
 	FAILS(grpc_create(ANN, &id), RESOURCE_EXHAUSTED,
 	      "256 candidates are open: delete one");
 	FAILS(grpc_create(BOB, &id), RESOURCE_EXHAUSTED,
 	      "256 candidates are open: delete one");
 	assert_int_equal(relay_grpc_candidates_count(), 256);
 	OK(grpc_delete(BOB, ids[17]));
-	assert_int_equal(create(BOB), ids[255] + 1);
+	assert_int_equal(grpc_lab_create(BOB), ids[255] + 1);
 	FAILS(grpc_create(BOB, &id), RESOURCE_EXHAUSTED,
 	      "256 candidates are open: delete one");
 	for (size_t i = 0; i < RELAY_GRPC_CANDIDATES; i++)
@@ -298,9 +255,9 @@ static void test_room(void **state)
 	uint32_t id;
 
 	for (size_t i = 0; i < 4; i++)
-		ids[i] = create(BOB);
+		ids[i] = grpc_lab_create(BOB);
 	for (size_t i = 4; i < RELAY_GRPC_CANDIDATES; i++)
-		ids[i] = create(ANN);
+		ids[i] = grpc_lab_create(ANN);
 	OK(grpc_edit(ANN, ids[0], SIZE, "8"));
 	OK(grpc_commit(ANN, ids[0], PREPARE, ""));
 	grpc_session_ended(BOB);
@@ -308,18 +265,18 @@ static void test_room(void **state)
 	OK(grpc_update(ANN, ids[1]));
 
 	/* 2, 3, 1; and 0 after all is done with it */
-	create(ANN);
+	grpc_lab_create(ANN);
 	expect_unknown(ids[2]);
-	create(ANN);
+	grpc_lab_create(ANN);
 	expect_unknown(ids[3]);
 	assert_true(is_there(ids[1]));
-	create(ANN);
+	grpc_lab_create(ANN);
 	expect_unknown(ids[1]);
 	FAILS(grpc_create(ANN, &id), RESOURCE_EXHAUSTED,
 	      "256 candidates are open: delete one");
 	OK(grpc_commit(ANN, ids[0], APPLY, ""));
-	expect_running(IN_BOX("\"size\":8"));
-	create(ANN);
+	grpc_lab_expect_running(IN_BOX("\"size\":8"));
+	grpc_lab_create(ANN);
 	expect_unknown(ids[0]);
 	for (size_t i = 4; i < RELAY_GRPC_CANDIDATES; i++)
 		assert_true(is_there(ids[i]));
@@ -335,22 +292,22 @@ static void age(time_t now)
 
 static void test_idle(void **state)
 {
-	uint32_t a = create(ANN), b;
+	uint32_t a = grpc_lab_create(ANN), b;
 
-	age(BEGIN + 10);
-	b = create(ANN);
-	age(BEGIN + IDLE - 1);
+	age(GRPC_LAB_BEGIN + 10);
+	b = grpc_lab_create(ANN);
+	age(GRPC_LAB_BEGIN + GRPC_LAB_IDLE - 1);
 	assert_int_equal(relay_grpc_candidates_count(), 2);
-	age(BEGIN + IDLE);
+	age(GRPC_LAB_BEGIN + GRPC_LAB_IDLE);
 	assert_int_equal(relay_grpc_candidates_count(), 1);
 	expect_unknown(a);
 	/* what is used stays, also when the use comes to nothing */
-	grpc_lab_now = BEGIN + IDLE + 9;
+	grpc_lab_now = GRPC_LAB_BEGIN + GRPC_LAB_IDLE + 9;
 	assert_int_equal(grpc_edit(BOB, b, BOX "/x", ""),
 			 GRPC_STATUS_INVALID_ARGUMENT);
-	age(BEGIN + 2 * IDLE + 8);
+	age(GRPC_LAB_BEGIN + 2 * GRPC_LAB_IDLE + 8);
 	assert_int_equal(relay_grpc_candidates_count(), 1);
-	age(BEGIN + 2 * IDLE + 9);
+	age(GRPC_LAB_BEGIN + 2 * GRPC_LAB_IDLE + 9);
 	assert_int_equal(relay_grpc_candidates_count(), 0);
 	expect_unknown(b);
 }
@@ -359,61 +316,62 @@ static void test_idle_option(void **state)
 {
 	grpc_lab_stop();
 	grpc_lab_start(10);
-	create(ANN);
-	age(BEGIN + 9);
+	grpc_lab_create(ANN);
+	age(GRPC_LAB_BEGIN + 9);
 	assert_int_equal(relay_grpc_candidates_count(), 1);
-	age(BEGIN + 10);
+	age(GRPC_LAB_BEGIN + 10);
 	assert_int_equal(relay_grpc_candidates_count(), 0);
 }
 
 static void test_orphan(void **state)
 {
-	uint32_t a = create(ANN), b = create(ANN), c = create(BOB);
+	uint32_t a = grpc_lab_create(ANN), b = grpc_lab_create(ANN),
+		 c = grpc_lab_create(BOB);
 
-	age(BEGIN + 100);
+	age(GRPC_LAB_BEGIN + 100);
 	grpc_session_ended(ANN);
 	assert_int_equal(relay_grpc_candidates_count(), 3);
-	age(BEGIN + 159);
+	age(GRPC_LAB_BEGIN + 159);
 	assert_int_equal(relay_grpc_candidates_count(), 3);
 	/* who comes next may go on with it */
 	OK(grpc_edit(BOB, b, SIZE, "6"));
-	age(BEGIN + 160);
+	age(GRPC_LAB_BEGIN + 160);
 	assert_int_equal(relay_grpc_candidates_count(), 2);
 	expect_unknown(a);
-	age(BEGIN + 159 + 59);
+	age(GRPC_LAB_BEGIN + 159 + 59);
 	OK(grpc_commit(BOB, b, VALIDATE, ""));
-	age(BEGIN + 159 + 59 + 60);
+	age(GRPC_LAB_BEGIN + 159 + 59 + 60);
 	assert_int_equal(relay_grpc_candidates_count(), 1);
 	expect_unknown(b);
 	/* and that of a session that is there has its own time */
-	age(BEGIN + IDLE - 1);
+	age(GRPC_LAB_BEGIN + GRPC_LAB_IDLE - 1);
 	assert_int_equal(relay_grpc_candidates_count(), 1);
-	age(BEGIN + IDLE);
+	age(GRPC_LAB_BEGIN + GRPC_LAB_IDLE);
 	expect_unknown(c);
 }
 
 /* Others can't wait longer; the candidate itself is what it was. */
 static void test_prepared(void **state)
 {
-	uint32_t id = create(ANN), other = create(BOB);
+	uint32_t id = grpc_lab_create(ANN), other = grpc_lab_create(BOB);
 	char why[64];
 
 	OK(grpc_edit(ANN, id, SIZE, "7"));
 	OK(grpc_edit(BOB, other, LID, "open"));
 	OK(grpc_commit(ANN, id, PREPARE, ""));
 	assert_true(relay_grpc_candidates_prepared());
-	age(BEGIN + 29);
+	age(GRPC_LAB_BEGIN + 29);
 	assert_true(relay_grpc_candidates_prepared());
 	FAILS(grpc_commit(BOB, other, ALL, ""), UNAVAILABLE,
 	      "there's already another transaction in progress");
-	age(BEGIN + 30);
+	age(GRPC_LAB_BEGIN + 30);
 	assert_false(relay_grpc_candidates_prepared());
 	snprintf(why, sizeof(why), "candidate %u is not prepared", id);
 	FAILS(grpc_commit(ANN, id, APPLY, ""), FAILED_PRECONDITION, why);
-	expect_running("{}");
+	grpc_lab_expect_running("{}");
 	OK(grpc_commit(BOB, other, ALL, ""));
 	OK(grpc_commit(ANN, id, ALL, ""));
-	expect_running(IN_BOX("\"size\":7,\"lid\":\"open\""));
+	grpc_lab_expect_running(IN_BOX("\"size\":7,\"lid\":\"open\""));
 }
 
 /* With an idle time that is shorter, what is prepared stays until it is not. */
@@ -423,29 +381,18 @@ static void test_prepared_is_used(void **state)
 
 	grpc_lab_stop();
 	grpc_lab_start(10);
-	id = create(ANN);
+	id = grpc_lab_create(ANN);
 	OK(grpc_edit(ANN, id, SIZE, "7"));
 	OK(grpc_commit(ANN, id, PREPARE, ""));
-	age(BEGIN + 29);
+	age(GRPC_LAB_BEGIN + 29);
 	assert_int_equal(relay_grpc_candidates_count(), 1);
-	age(BEGIN + 30);
+	age(GRPC_LAB_BEGIN + 30);
 	assert_int_equal(relay_grpc_candidates_count(), 0);
 	assert_false(relay_grpc_candidates_prepared());
 }
 
-static int start(void **state)
-{
-	lab_start();
-	return 0;
-}
-
-static int stop(void **state)
-{
-	lab_stop();
-	return 0;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name)                                                             \
+	cmocka_unit_test_setup_teardown(name, grpc_lab_setup, grpc_lab_teardown)
 
 int main(void)
 {
@@ -459,5 +406,5 @@ int main(void)
 		TEST(test_prepared),	TEST(test_prepared_is_used),
 	};
 
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, lab_start, lab_stop);
 }

@@ -18,53 +18,14 @@
 
 #include "grpc_lab.h"
 
-#define ANN 11 /* sessions */
-#define BOB 12
-
-#define BOX "/relay-lab:box"
-#define SIZE BOX "/size"
-#define LID BOX "/lid"
-#define ROAD BOX "/road"
-#define SHELF BOX "/shelf[row='1'][side='left']"
 #define LABEL SHELF "/label"
 
-#define IN_BOX(json) "{\"relay-lab:box\":{" json "}}"
 #define LABELLED(text)                                                         \
 	"\"shelf\":[{\"row\":1,\"side\":\"left\",\"label\":\"" text "\"}]"
 
 #define NO_CHANGES "No changes to apply were found during preparation phase"
 #define IN_PROGRESS "there's already another transaction in progress"
 #define IS_LOCKED "running configuration is locked by another client"
-
-static int setup(void **state)
-{
-	grpc_lab_now = 1000;
-	grpc_lab_no_config();
-	grpc_lab_start(300);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	grpc_session_ended(ANN);
-	grpc_session_ended(BOB);
-	grpc_lab_stop();
-	return relay_grpc_candidates_prepared() || relay_grpc_lock_owner();
-}
-
-static uint32_t create(uint64_t session)
-{
-	uint32_t id;
-
-	OK(grpc_create(session, &id));
-	return id;
-}
-
-static void expect_running(const char *json)
-{
-	assert_string_equal(lab_json(running_config->dnode, false), json);
-	lab_check_tree(running_config->dnode);
-}
 
 static void expect_vtysh(const char *json)
 {
@@ -119,9 +80,9 @@ static void test_phases(void **state)
 	uint32_t id;
 
 	for (size_t i = 0; i < array_size(cases); i++) {
-		teardown(state);
-		setup(state);
-		id = create(ANN);
+		grpc_lab_teardown(state);
+		grpc_lab_setup(state);
+		id = grpc_lab_create(ANN);
 		OK(grpc_edit(ANN, id, SIZE, "7"));
 		if (cases[i].prepared) {
 			OK(grpc_commit(ANN, id, PREPARE, ""));
@@ -136,14 +97,15 @@ static void test_phases(void **state)
 		assert_int_equal(grpc_said.id > 0, cases[i].runs);
 		assert_int_equal(relay_grpc_candidates_prepared(),
 				 cases[i].prepared_then);
-		expect_running(cases[i].runs ? IN_BOX("\"size\":7") : "{}");
+		grpc_lab_expect_running(cases[i].runs ? IN_BOX("\"size\":7")
+						      : "{}");
 	}
 }
 
 /* Nobody touches what is prepared. */
 static void test_prepared_is_closed(void **state)
 {
-	uint32_t id = create(ANN);
+	uint32_t id = grpc_lab_create(ANN);
 	char why[128];
 
 	OK(grpc_edit(ANN, id, SIZE, "7"));
@@ -154,18 +116,18 @@ static void test_prepared_is_closed(void **state)
 	FAILS(grpc_load(BOB, id, true, "{}"), FAILED_PRECONDITION, why);
 	FAILS(grpc_update(ANN, id), FAILED_PRECONDITION, why);
 	OK(grpc_commit(ANN, id, APPLY, ""));
-	expect_running(IN_BOX("\"size\":7"));
+	grpc_lab_expect_running(IN_BOX("\"size\":7"));
 	/* it may be deleted, which is an end too */
 	OK(grpc_edit(ANN, id, SIZE, "8"));
 	OK(grpc_commit(ANN, id, PREPARE, ""));
 	OK(grpc_delete(BOB, id));
 	assert_false(relay_grpc_candidates_prepared());
-	expect_running(IN_BOX("\"size\":7"));
+	grpc_lab_expect_running(IN_BOX("\"size\":7"));
 }
 
 static void test_no_changes(void **state)
 {
-	uint32_t id = create(ANN);
+	uint32_t id = grpc_lab_create(ANN);
 
 	FAILS(grpc_commit(ANN, id, ALL, ""), ABORTED, NO_CHANGES);
 	FAILS(grpc_commit(ANN, id, PREPARE, ""), ABORTED, NO_CHANGES);
@@ -181,7 +143,7 @@ static void test_validation(void **state)
 {
 	static const char why[] =
 		"relay name counters is a keyword of show relay";
-	uint32_t id = create(ANN);
+	uint32_t id = grpc_lab_create(ANN);
 
 	OK(grpc_edit(ANN, id, SIZE, "7"));
 	OK(grpc_edit(ANN, id, "/frr-relay:relay/instance[name='counters']",
@@ -190,12 +152,12 @@ static void test_validation(void **state)
 	FAILS(grpc_commit(ANN, id, PREPARE, ""), INVALID_ARGUMENT, why);
 	FAILS(grpc_commit(ANN, id, ALL, ""), INVALID_ARGUMENT, why);
 	assert_false(relay_grpc_candidates_prepared());
-	expect_running("{}");
+	grpc_lab_expect_running("{}");
 	expect_vtysh("{}");
 	OK(grpc_edit(ANN, id, "/frr-relay:relay/instance[name='counters']",
 		     NULL));
 	OK(grpc_commit(ANN, id, ALL, ""));
-	expect_running(IN_BOX("\"size\":7"));
+	grpc_lab_expect_running(IN_BOX("\"size\":7"));
 }
 
 /* ---------------------------------------------------- the daemon's part of it
@@ -245,9 +207,9 @@ static void test_callbacks(void **state)
 
 	watch(true);
 	for (int way = BY_ABORT; way < WAYS; way++) {
-		teardown(state);
-		setup(state);
-		id = create(ANN);
+		grpc_lab_teardown(state);
+		grpc_lab_setup(state);
+		id = grpc_lab_create(ANN);
 		OK(grpc_edit(ANN, id, SIZE, "7"));
 		OK(grpc_edit(ANN, id, LID, "open"));
 		events[0] = '\0';
@@ -273,9 +235,9 @@ static void test_callbacks(void **state)
 		}
 		assert_string_equal(events, "xl xs ");
 		if (way == BY_STOP)
-			setup(state);
+			grpc_lab_setup(state);
 	}
-	id = create(ANN);
+	id = grpc_lab_create(ANN);
 	OK(grpc_edit(ANN, id, SIZE, "7"));
 	events[0] = '\0';
 	OK(grpc_commit(ANN, id, PREPARE, ""));
@@ -287,7 +249,7 @@ static void test_callbacks(void **state)
 static void test_no_resource(void **state)
 {
 	static const int phases[] = {PREPARE, ALL};
-	uint32_t id = create(ANN), other = create(BOB);
+	uint32_t id = grpc_lab_create(ANN), other = grpc_lab_create(BOB);
 
 	watch(true);
 	OK(grpc_edit(ANN, id, SIZE, "7"));
@@ -300,7 +262,7 @@ static void test_no_resource(void **state)
 		/* who has failed has nothing to undo */
 		assert_string_equal(events, "vl vs pl ps xl ");
 		assert_false(relay_grpc_candidates_prepared());
-		expect_running("{}");
+		grpc_lab_expect_running("{}");
 	}
 	has_no_resource = false;
 	watch(false);
@@ -308,7 +270,8 @@ static void test_no_resource(void **state)
 	OK(grpc_edit(BOB, other, ROAD, "A1"));
 	OK(grpc_commit(BOB, other, ALL, ""));
 	OK(grpc_commit(ANN, id, ALL, ""));
-	expect_running(IN_BOX("\"size\":7,\"lid\":\"open\",\"road\":\"A1\""));
+	grpc_lab_expect_running(
+		IN_BOX("\"size\":7,\"lid\":\"open\",\"road\":\"A1\""));
 }
 
 /* ------------------------------------------------------------------ others */
@@ -316,7 +279,8 @@ static void test_no_resource(void **state)
 /* One after the other, both have what they wanted. */
 static void test_two(void **state)
 {
-	uint32_t a = create(ANN), b = create(BOB), c = create(BOB);
+	uint32_t a = grpc_lab_create(ANN), b = grpc_lab_create(BOB),
+		 c = grpc_lab_create(BOB);
 
 	OK(grpc_edit(ANN, a, SIZE, "7"));
 	OK(grpc_edit(ANN, a, LABEL, "books"));
@@ -325,7 +289,7 @@ static void test_two(void **state)
 	OK(grpc_commit(ANN, a, ALL, ""));
 	OK(grpc_commit(BOB, b, PREPARE, ""));
 	OK(grpc_commit(BOB, b, APPLY, ""));
-	expect_running(
+	grpc_lab_expect_running(
 		IN_BOX("\"size\":7,\"lid\":\"open\",\"tag\":[\"x\"]," LABELLED(
 			"books")));
 
@@ -336,7 +300,7 @@ static void test_two(void **state)
 	OK(grpc_edit(BOB, b, SIZE, "9"));
 	OK(grpc_edit(BOB, b, LABEL, "maps"));
 	OK(grpc_commit(BOB, b, ALL, ""));
-	expect_running(
+	grpc_lab_expect_running(
 		IN_BOX("\"size\":9,\"lid\":\"open\",\"tag\":[\"x\"]," LABELLED(
 			"maps")));
 	OK(grpc_edit(ANN, a, SHELF "/depth", "60"));
@@ -347,14 +311,14 @@ static void test_two(void **state)
 	OK(grpc_update(ANN, a));
 	OK(grpc_edit(BOB, a, BOX "/tag[.='y']", NULL));
 	OK(grpc_commit(ANN, a, ALL, ""));
-	expect_running(IN_BOX(
+	grpc_lab_expect_running(IN_BOX(
 		"\"size\":9,\"lid\":\"open\",\"tag\":[\"x\"],\"shelf\":[{\"row\":1,\"side\":\"left\",\"label\":\"maps\",\"depth\":60}]"));
 }
 
 /* A refused commit and a validation bring in what others have, and no more. */
 static void test_update(void **state)
 {
-	uint32_t a = create(ANN), b = create(BOB);
+	uint32_t a = grpc_lab_create(ANN), b = grpc_lab_create(BOB);
 
 	OK(grpc_edit(ANN, a, SIZE, "7"));
 	OK(grpc_commit(ANN, a, ALL, ""));
@@ -367,12 +331,12 @@ static void test_update(void **state)
 	OK(grpc_update(BOB, b));
 	OK(grpc_update(BOB, b));
 	OK(grpc_commit(BOB, b, ALL, ""));
-	expect_running(IN_BOX("\"lid\":\"open\""));
+	grpc_lab_expect_running(IN_BOX("\"lid\":\"open\""));
 }
 
 static void test_in_progress(void **state)
 {
-	uint32_t a = create(ANN), b = create(BOB);
+	uint32_t a = grpc_lab_create(ANN), b = grpc_lab_create(BOB);
 	char err[512];
 
 	OK(grpc_edit(ANN, a, SIZE, "7"));
@@ -388,14 +352,15 @@ static void test_in_progress(void **state)
 	OK(grpc_commit(ANN, a, APPLY, ""));
 	OK(grpc_commit(BOB, b, ALL, ""));
 	vtysh(ROAD, "A1");
-	expect_running(IN_BOX("\"size\":7,\"lid\":\"open\",\"road\":\"A1\""));
+	grpc_lab_expect_running(
+		IN_BOX("\"size\":7,\"lid\":\"open\",\"road\":\"A1\""));
 }
 
 /* ------------------------------------------------------------------- vtysh */
 
 static void test_vtysh_gets_it(void **state)
 {
-	uint32_t a = create(ANN);
+	uint32_t a = grpc_lab_create(ANN);
 
 	OK(grpc_edit(ANN, a, SIZE, "7"));
 	OK(grpc_edit(ANN, a, LABEL, "books"));
@@ -408,10 +373,10 @@ static void test_vtysh_gets_it(void **state)
 	expect_vtysh(IN_BOX("\"size\":7"));
 	/* and does not undo it with its next line */
 	vtysh(LID, "open");
-	expect_running(IN_BOX("\"size\":7,\"lid\":\"open\""));
+	grpc_lab_expect_running(IN_BOX("\"size\":7,\"lid\":\"open\""));
 	OK(grpc_edit(ANN, a, SIZE, "8"));
 	OK(grpc_commit(ANN, a, ALL, ""));
-	expect_running(IN_BOX("\"size\":8,\"lid\":\"open\""));
+	grpc_lab_expect_running(IN_BOX("\"size\":8,\"lid\":\"open\""));
 	expect_vtysh(IN_BOX("\"size\":8,\"lid\":\"open\""));
 }
 
@@ -423,7 +388,7 @@ static void test_vtysh_pending(void **state)
 
 	vtysh(LABEL, "books");
 	vtysh(ROAD, "A1");
-	a = create(ANN);
+	a = grpc_lab_create(ANN);
 	assert_true(vtysh_edit(LID, "open"));
 	assert_true(vtysh_edit(SIZE, "1"));
 	assert_true(vtysh_edit(ROAD, NULL));
@@ -431,16 +396,18 @@ static void test_vtysh_pending(void **state)
 	OK(grpc_edit(ANN, a, SHELF, NULL));
 	OK(grpc_edit(ANN, a, BOX "/tag[.='x']", ""));
 	OK(grpc_commit(ANN, a, ALL, ""));
-	expect_running(IN_BOX("\"size\":7,\"tag\":[\"x\"],\"road\":\"A1\""));
+	grpc_lab_expect_running(
+		IN_BOX("\"size\":7,\"tag\":[\"x\"],\"road\":\"A1\""));
 	expect_vtysh(IN_BOX("\"size\":7,\"lid\":\"open\",\"tag\":[\"x\"]"));
 	assert_true(vtysh_commit(err, sizeof(err)));
-	expect_running(IN_BOX("\"size\":7,\"lid\":\"open\",\"tag\":[\"x\"]"));
+	grpc_lab_expect_running(
+		IN_BOX("\"size\":7,\"lid\":\"open\",\"tag\":[\"x\"]"));
 }
 
 /* A commit that is refused is none of vtysh's business. */
 static void test_vtysh_refused(void **state)
 {
-	uint32_t a = create(ANN);
+	uint32_t a = grpc_lab_create(ANN);
 
 	assert_true(vtysh_edit(LID, "open"));
 	FAILS(grpc_commit(ANN, a, ALL, ""), ABORTED, NO_CHANGES);
@@ -449,7 +416,7 @@ static void test_vtysh_refused(void **state)
 	OK(grpc_commit(ANN, a, PREPARE, ""));
 	OK(grpc_commit(ANN, a, ABORT, ""));
 	expect_vtysh(IN_BOX("\"lid\":\"open\""));
-	expect_running("{}");
+	grpc_lab_expect_running("{}");
 }
 
 static enum frr_cli_mode cli_mode = FRR_CLI_CLASSIC;
@@ -466,13 +433,13 @@ static void test_vtysh_by_force(void **state)
 {
 	struct nb_context context = {.client = NB_CLIENT_CLI};
 	struct nb_config *private = nb_config_dup(running_config);
-	uint32_t a = create(ANN), b;
+	uint32_t a = grpc_lab_create(ANN), b;
 	char err[512];
 
 	cli_mode = FRR_CLI_TRANSACTIONAL;
 	OK(grpc_edit(ANN, a, SIZE, "7"));
 	OK(grpc_commit(ANN, a, ALL, ""));
-	b = create(BOB);
+	b = grpc_lab_create(BOB);
 	OK(grpc_edit(BOB, b, ROAD, "A1"));
 	assert_int_equal(lyd_new_path(private->dnode, NULL, LID, "open",
 				      LYD_NEW_PATH_UPDATE, NULL),
@@ -480,9 +447,9 @@ static void test_vtysh_by_force(void **state)
 	assert_int_equal(compat_candidate_commit(&context, private, err,
 						 sizeof(err)),
 			 NB_OK);
-	expect_running(IN_BOX("\"lid\":\"open\""));
+	grpc_lab_expect_running(IN_BOX("\"lid\":\"open\""));
 	OK(grpc_commit(BOB, b, ALL, ""));
-	expect_running(IN_BOX("\"lid\":\"open\",\"road\":\"A1\""));
+	grpc_lab_expect_running(IN_BOX("\"lid\":\"open\",\"road\":\"A1\""));
 	nb_config_free(private);
 	cli_mode = FRR_CLI_CLASSIC;
 }
@@ -491,7 +458,7 @@ static void test_vtysh_by_force(void **state)
 
 static void test_lock(void **state)
 {
-	uint32_t a = create(ANN), b = create(BOB);
+	uint32_t a = grpc_lab_create(ANN), b = grpc_lab_create(BOB);
 	char err[512];
 
 	FAILS(grpc_unlock(ANN), FAILED_PRECONDITION,
@@ -516,7 +483,7 @@ static void test_lock(void **state)
 	assert_string_equal(err, IS_LOCKED);
 	OK(grpc_edit(ANN, a, SIZE, "7"));
 	OK(grpc_commit(ANN, a, ALL, ""));
-	expect_running(IN_BOX("\"size\":7"));
+	grpc_lab_expect_running(IN_BOX("\"size\":7"));
 
 	OK(grpc_unlock(ANN));
 	assert_null(relay_grpc_lock_owner());
@@ -532,30 +499,21 @@ static void test_lock(void **state)
 
 static void test_lock_of_vtysh(void **state)
 {
-	OK(nb_running_lock(NB_CLIENT_CLI, &setup));
+	static const int session; /* of vtysh, by its address */
+
+	OK(nb_running_lock(NB_CLIENT_CLI, &session));
 	FAILS(grpc_lock(ANN), FAILED_PRECONDITION,
 	      "running configuration is locked already");
 	FAILS(grpc_unlock(ANN), FAILED_PRECONDITION,
 	      "this session has no lock");
 	assert_null(relay_grpc_lock_owner());
 	grpc_session_ended(ANN);
-	OK(nb_running_unlock(NB_CLIENT_CLI, &setup));
+	OK(nb_running_unlock(NB_CLIENT_CLI, &session));
 	OK(grpc_lock(ANN));
 }
 
-static int start(void **state)
-{
-	lab_start();
-	return 0;
-}
-
-static int stop(void **state)
-{
-	lab_stop();
-	return 0;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name)                                                             \
+	cmocka_unit_test_setup_teardown(name, grpc_lab_setup, grpc_lab_teardown)
 
 int main(void)
 {
@@ -577,5 +535,5 @@ int main(void)
 		TEST(test_lock_of_vtysh),
 	};
 
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, lab_start, lab_stop);
 }

@@ -15,48 +15,6 @@
 
 #include "grpc_lab.h"
 
-#define BEGIN 1000
-#define IDLE 300
-#define ANN 11 /* sessions */
-#define BOB 12
-
-#define BOX "/relay-lab:box"
-#define SIZE BOX "/size"
-#define LID BOX "/lid"
-
-#define IN_BOX(json) "{\"relay-lab:box\":{" json "}}"
-
-static int setup(void **state)
-{
-	grpc_lab_now = BEGIN;
-	grpc_lab_no_config();
-	grpc_lab_start(IDLE);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	grpc_session_ended(ANN);
-	grpc_session_ended(BOB);
-	grpc_lab_stop();
-	return relay_grpc_candidates_count() ||
-	       relay_grpc_candidates_prepared() || relay_grpc_lock_owner();
-}
-
-static uint32_t create(uint64_t session)
-{
-	uint32_t id;
-
-	OK(grpc_create(session, &id));
-	assert_true(id > 0);
-	return id;
-}
-
-static void expect_running(const char *json)
-{
-	assert_string_equal(lab_json(running_config->dnode, false), json);
-}
-
 static void age(time_t now)
 {
 	grpc_lab_now = now;
@@ -85,9 +43,9 @@ static void test_session_ends(void **state)
 	uint32_t id, other;
 
 	for (int point = CREATED; point < POINTS; point++) {
-		teardown(state);
-		setup(state);
-		id = create(ANN);
+		grpc_lab_teardown(state);
+		grpc_lab_setup(state);
+		id = grpc_lab_create(ANN);
 		if (point == LOCKED || point == LOCKED_PREPARED ||
 		    point == UNLOCKED)
 			OK(grpc_lock(ANN));
@@ -116,27 +74,28 @@ static void test_session_ends(void **state)
 		assert_null(relay_grpc_lock_owner());
 		assert_int_equal(relay_grpc_candidates_count(),
 				 point != DELETED);
-		expect_running(point == APPLIED ? IN_BOX("\"size\":7") : "{}");
+		grpc_lab_expect_running(point == APPLIED ? IN_BOX("\"size\":7")
+							 : "{}");
 
 		/* nobody waits for it */
 		if (point == PREPARED_BY_BOB)
 			OK(grpc_commit(BOB, id, ABORT, ""));
 		OK(grpc_lock(BOB));
-		other = create(BOB);
+		other = grpc_lab_create(BOB);
 		OK(grpc_edit(BOB, other, LID, "shut"));
 		OK(grpc_commit(BOB, other, ALL, ""));
 		/* or goes on with it */
 		if (point != CREATED && point != APPLIED && point != DELETED)
 			OK(grpc_commit(BOB, id, ALL, ""));
 		grpc_session_ended(BOB);
-		age(BEGIN + 60);
+		age(GRPC_LAB_BEGIN + 60);
 		assert_int_equal(relay_grpc_candidates_count(), 0);
 	}
 }
 
 static void test_others_end(void **state)
 {
-	uint32_t id = create(ANN);
+	uint32_t id = grpc_lab_create(ANN);
 
 	OK(grpc_lock(ANN));
 	OK(grpc_edit(BOB, id, SIZE, "7"));
@@ -146,7 +105,7 @@ static void test_others_end(void **state)
 	assert_true(relay_grpc_candidates_prepared());
 	assert_string_equal(relay_grpc_lock_owner(), "gRPC 127.0.0.1:11");
 	OK(grpc_commit(ANN, id, APPLY, ""));
-	expect_running(IN_BOX("\"size\":7"));
+	grpc_lab_expect_running(IN_BOX("\"size\":7"));
 }
 
 /* ------------------------------------------------------------ lost answers */
@@ -173,7 +132,7 @@ static void test_undo(void **state)
 	grpc_call_lose(grpc_call(ANN, "LockConfig", &lock_input.base));
 	assert_null(relay_grpc_lock_owner());
 
-	id = create(ANN);
+	id = grpc_lab_create(ANN);
 	OK(grpc_edit(ANN, id, SIZE, "7"));
 	grpc_call_lose(commit_call(id, PREPARE));
 	assert_false(relay_grpc_candidates_prepared());
@@ -190,10 +149,10 @@ static void test_undo(void **state)
 	/* what runs, runs */
 	OK(grpc_unlock(BOB));
 	grpc_call_lose(commit_call(id, APPLY));
-	expect_running(IN_BOX("\"size\":7"));
+	grpc_lab_expect_running(IN_BOX("\"size\":7"));
 	OK(grpc_edit(ANN, id, SIZE, "8"));
 	grpc_call_lose(commit_call(id, ALL));
-	expect_running(IN_BOX("\"size\":8"));
+	grpc_lab_expect_running(IN_BOX("\"size\":8"));
 }
 
 /* The word that the client has gone comes late. */
@@ -203,7 +162,7 @@ static void test_undo_late(void **state)
 	Frr__LockConfigRequest lock_input = FRR__LOCK_CONFIG_REQUEST__INIT;
 	struct grpc_call *made = grpc_call(ANN, "CreateCandidate", &input.base);
 	struct grpc_call *prepared, *locked;
-	uint32_t id = create(ANN);
+	uint32_t id = grpc_lab_create(ANN);
 
 	OK(grpc_edit(ANN, id, SIZE, "7"));
 	prepared = commit_call(id, PREPARE);
@@ -228,9 +187,9 @@ static void test_undo_late(void **state)
 	grpc_call_lose(locked);
 	assert_non_null(relay_grpc_lock_owner());
 
-	age(BEGIN + 60);
+	age(GRPC_LAB_BEGIN + 60);
 	assert_int_equal(relay_grpc_candidates_count(), 0);
-	create(BOB);
+	grpc_lab_create(BOB);
 	grpc_call_lose(made);
 	assert_int_equal(relay_grpc_candidates_count(), 1);
 }
@@ -238,26 +197,15 @@ static void test_undo_late(void **state)
 /* relayd stops with all that there can be. */
 static void test_stop(void **state)
 {
-	uint32_t id = create(ANN);
+	uint32_t id = grpc_lab_create(ANN);
 
-	create(BOB);
+	grpc_lab_create(BOB);
 	OK(grpc_edit(ANN, id, SIZE, "7"));
 	OK(grpc_commit(ANN, id, PREPARE, ""));
 }
 
-static int start(void **state)
-{
-	lab_start();
-	return 0;
-}
-
-static int stop(void **state)
-{
-	lab_stop();
-	return 0;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name)                                                             \
+	cmocka_unit_test_setup_teardown(name, grpc_lab_setup, grpc_lab_teardown)
 
 int main(void)
 {
@@ -266,5 +214,5 @@ int main(void)
 		TEST(test_undo_late),	 TEST(test_stop),
 	};
 
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, lab_start, lab_stop);
 }

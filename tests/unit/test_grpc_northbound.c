@@ -12,24 +12,6 @@
 
 #include "grpc_lab.h"
 
-#define ANN 11
-
-#define BOX "/relay-lab:box"
-#define SIZE BOX "/size"
-
-static int setup(void **state)
-{
-	grpc_lab_no_config();
-	grpc_lab_start(300);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	grpc_lab_stop();
-	return 0;
-}
-
 /* ----------------------------------------------------------- capabilities */
 
 static void test_capabilities(void **state)
@@ -321,19 +303,8 @@ static void test_execute_long(void **state)
 	}
 }
 
-static int start(void **state)
-{
-	lab_start();
-	return 0;
-}
-
-static int stop(void **state)
-{
-	lab_stop();
-	return 0;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name)                                                             \
+	cmocka_unit_test_setup_teardown(name, grpc_lab_setup, grpc_lab_teardown)
 
 int main(void)
 {
@@ -344,5 +315,5 @@ int main(void)
 		TEST(test_execute_refused),   TEST(test_execute_long),
 	};
 
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, lab_start, lab_stop);
 }

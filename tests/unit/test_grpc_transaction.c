@@ -15,31 +15,18 @@
 #include "grpc_lab.h"
 #include "utf8.h"
 
-#define ANN 11 /* sessions */
-#define BOB 12
-
-#define BOX "/relay-lab:box"
-#define SIZE BOX "/size"
-#define LID BOX "/lid"
-#define ROAD BOX "/road"
-
-#define IN_BOX(json) "{\"relay-lab:box\":{" json "}}"
-
 static uint32_t candidate;
 
 static int setup(void **state)
 {
-	grpc_lab_now = 1000;
-	grpc_lab_no_config();
-	grpc_lab_start(300);
-	OK(grpc_create(ANN, &candidate));
+	grpc_lab_setup(state);
+	candidate = grpc_lab_create(ANN);
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	grpc_lab_stop();
-	return grpc_log_count(relay_grpc_log) != 0;
+	return grpc_lab_teardown(state) || grpc_log_count(relay_grpc_log) != 0;
 }
 
 /* Something else each time; the transaction's number. */
@@ -284,7 +271,7 @@ static void test_start(void **state)
 {
 	grpc_lab_stop();
 	vtysh(ROAD, "A1");
-	grpc_lab_start(300);
+	grpc_lab_start(GRPC_LAB_IDLE);
 	assert_int_equal(listed(), 0);
 }
 
@@ -465,18 +452,6 @@ static void test_too_large(void **state)
 		GRPC_STATUS_RESOURCE_EXHAUSTED);
 }
 
-static int start(void **state)
-{
-	lab_start();
-	return 0;
-}
-
-static int stop(void **state)
-{
-	lab_stop();
-	return 0;
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -496,5 +471,5 @@ int main(void)
 		TEST(test_too_large),
 	};
 
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, lab_start, lab_stop);
 }

@@ -163,18 +163,6 @@ static void test_refusals(void **state)
 	}
 }
 
-static int start(void **state)
-{
-	lab_start();
-	return 0;
-}
-
-static int stop(void **state)
-{
-	lab_stop();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -184,5 +172,5 @@ int main(void)
 		cmocka_unit_test(test_refusals),
 	};
 
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, lab_start, lab_stop);
 }

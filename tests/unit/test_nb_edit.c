@@ -495,18 +495,6 @@ static void test_error_text(void **state)
 	}
 }
 
-static int start(void **state)
-{
-	lab_start();
-	return 0;
-}
-
-static int stop(void **state)
-{
-	lab_stop();
-	return 0;
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, no_log)
 
 int main(void)
@@ -518,5 +506,5 @@ int main(void)
 		TEST(test_error_text),
 	};
 
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, lab_start, lab_stop);
 }

@@ -531,18 +531,6 @@ static void test_speed(void **state)
 	lyd_free_all(target);
 }
 
-static int start(void **state)
-{
-	lab_start();
-	return 0;
-}
-
-static int stop(void **state)
-{
-	lab_stop();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -553,5 +541,5 @@ int main(void)
 		cmocka_unit_test_setup(test_speed, clear),
 	};
 
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, lab_start, lab_stop);
 }

@@ -303,18 +303,6 @@ static void test_print(void **state)
 	lyd_free_all(tree);
 }
 
-static int start(void **state)
-{
-	lab_start();
-	return 0;
-}
-
-static int stop(void **state)
-{
-	lab_stop();
-	return 0;
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, no_log)
 
 int main(void)
@@ -326,5 +314,5 @@ int main(void)
 		TEST(test_print),
 	};
 
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, lab_start, lab_stop);
 }

@@ -13,44 +13,6 @@
 
 #include "nb_lab.h"
 
-/* all of relay_zebra.c that is linked to */
-DEFINE_HOOK(relay_zebra_reachable, (const struct prefix *p, bool reachable),
-	    (p, reachable));
-DEFINE_HOOK(relay_zebra_lost, (), ());
-
-bool relay_zebra_connected(void)
-{
-	return true;
-}
-
-int relay_zebra_route_add(const struct relay_route_config *route,
-			  ifindex_t ifindex)
-{
-	return 0;
-}
-
-int relay_zebra_route_delete(const struct prefix *p)
-{
-	return 0;
-}
-
-void relay_zebra_keep(uint16_t secs, void (*done)(bool kept))
-{
-}
-
-int relay_zebra_keep_end(void)
-{
-	return 0;
-}
-
-void relay_zebra_watch(const struct prefix *p)
-{
-}
-
-void relay_zebra_unwatch(const struct prefix *p)
-{
-}
-
 #define MANY 100000
 #define BOX "/relay-lab:box"
 #define SHELF BOX "/shelf[row='1'][side='left']"
@@ -584,18 +546,6 @@ static void test_speed_of_relays(void **state)
 	event_master_free(loop);
 }
 
-static int start(void **state)
-{
-	lab_start();
-	return 0;
-}
-
-static int stop(void **state)
-{
-	lab_stop();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -615,5 +565,5 @@ int main(void)
 		cmocka_unit_test_setup(test_speed_of_relays, setup),
 	};
 
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, lab_start, lab_stop);
 }

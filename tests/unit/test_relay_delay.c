@@ -15,44 +15,6 @@
 
 DEFINE_MGROUP(RELAYD, "relayd");
 
-/* all of relay_zebra.c that is linked to */
-DEFINE_HOOK(relay_zebra_reachable, (const struct prefix *p, bool reachable),
-	    (p, reachable));
-DEFINE_HOOK(relay_zebra_lost, (), ());
-
-bool relay_zebra_connected(void)
-{
-	return true;
-}
-
-int relay_zebra_route_add(const struct relay_route_config *route,
-			  ifindex_t ifindex)
-{
-	return 0;
-}
-
-int relay_zebra_route_delete(const struct prefix *p)
-{
-	return 0;
-}
-
-void relay_zebra_keep(uint16_t secs, void (*done)(bool kept))
-{
-}
-
-int relay_zebra_keep_end(void)
-{
-	return 0;
-}
-
-void relay_zebra_watch(const struct prefix *p)
-{
-}
-
-void relay_zebra_unwatch(const struct prefix *p)
-{
-}
-
 static struct frr_loop *loop;
 static struct relay_config cfg;
 static struct relay *relay;

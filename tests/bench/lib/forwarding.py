@@ -20,8 +20,6 @@ import fcntl
 import json
 import os
 import pathlib
-import platform
-import re
 import socket
 import statistics
 import struct
@@ -275,8 +273,3 @@ HEADINGS = f"{'datapath':9} {'packets':12} {'octets':>6} {'flows':>6} {'ns each'
 def row(found):
     return (f"{found['datapath']:9} {found['packets']:12} {found['size']:6} {found['flows']:6} {found['ns']:8.0f} "
             f"{found['kpps']:7} {found['ratio']:6.2f}  {found['quarters'][0]:.2f} to {found['quarters'][1]:.2f}")
-
-
-def machine():
-    model = re.search(r"^model name\s*:\s*(.*)$", pathlib.Path("/proc/cpuinfo").read_text(), re.M)
-    return f"{model.group(1) if model else platform.machine()}, kernel {platform.release()}"
