@@ -87,6 +87,7 @@ def test_relay_after_lost_news(up):
     lost_news(up.relay, meanwhile)
     wait_for(lambda: f"{RELAY_ADDR}/32" in up.relay.ns.addrs("r") and up.relay.ns.link("r")["mtu"] == 1280, 20,
              "put right")
+    assert "relay r: putting right: " in up.relay.log("relayd")
     up.relay.wait_relay("r", "up")
     assert ifindex(up.relay.ns, "r") == index
     up.bird.wait_routes(ANYCAST)
