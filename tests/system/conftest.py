@@ -13,7 +13,7 @@ from topology import Internet
 
 
 # What FRR's release, its libraries and the compilers of its distribution make a difference to.
-CORE = {"bfd", "bfd_config", "dampening", "datapath", "ebpf", "ebpf_programs", "examples", "files", "filter", "grpc",
+CORE = {"bfd", "bfd_config", "dampening", "datapath", "demo", "ebpf", "ebpf_programs", "examples", "files", "filter", "grpc",
         "grpc_candidates", "grpc_commit", "grpc_events", "grpc_listen", "guide", "health", "lifecycle", "main_job",
         "netlink", "random_walk", "reload", "restart", "show", "start", "teredo", "tracks", "two_relays", "undertaker",
         "validation", "vtysh_stock", "yang_state", "zebra"}

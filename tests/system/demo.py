@@ -2,6 +2,7 @@
 """The main job, for a person to watch: scripts/demo runs this."""
 
 import os
+import signal
 import sys
 import time
 
@@ -185,12 +186,15 @@ def shell(net):
     router = net.relay
     step("vtysh on the relay router; `exit` ends the lab. A shell in a namespace:\n"
          f"  ip netns exec {router.ns.name} bash   (net, h64, h6, c0, nat0, srv likewise: {net.net.name}, ...)")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is vtysh's
     env = dict(os.environ, VTYSH_PAGER="cat", VTYSH_HISTFILE="/dev/null")
     os.spawnvpe(os.P_WAIT, "ip", ["ip", "netns", "exec", router.ns.name, str(VTYSH), "--vty_socket", str(router.dir),
                                   "--config_dir", str(router.dir)], env)
 
 
 def main():
+    for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(sig, lambda number, _: sys.exit(f"demo: ended by {signal.Signals(number).name}"))
     say(PICTURE)
     with TeredoInternet(nats=(NAT,), tunnels=True) as net:
         run(net)

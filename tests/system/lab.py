@@ -330,8 +330,8 @@ class Lab:
 
     def ns(self, name, forwarding=False):
         ns = Ns(f"{self.tag}-{name}")
+        self.nss.append(ns)  # first: it goes with the lab, whatever happens in the midst of it
         subprocess.run(["ip", "netns", "add", ns.name], check=True)
-        self.nss.append(ns)
         fwd = int(forwarding)
 
         def prepare():
