@@ -13,10 +13,10 @@ from topology import Internet
 
 
 # What FRR's release, its libraries and the compilers of its distribution make a difference to.
-CORE = {"bfd", "bfd_config", "dampening", "datapath", "demo", "ebpf", "ebpf_programs", "examples", "files", "filter", "grpc",
-        "grpc_candidates", "grpc_commit", "grpc_events", "grpc_listen", "guide", "health", "lifecycle", "main_job",
-        "netlink", "random_walk", "reload", "restart", "show", "start", "teredo", "tracks", "two_relays", "undertaker",
-        "validation", "vtysh_stock", "yang_state", "zebra"}
+CORE = {"bfd", "bfd_config", "dampening", "datapath", "demo", "ebpf", "ebpf_programs", "examples", "files", "filter",
+        "grpc", "grpc_candidates", "grpc_commit", "grpc_events", "grpc_listen", "guide", "health", "lifecycle",
+        "main_job", "netlink", "random_walk", "reload", "restart", "show", "start", "teredo", "tracks", "two_relays",
+        "undertaker", "validation", "vtysh_stock", "yang_state", "zebra"}
 # of those, what takes long and is the same everywhere
 NOT_CORE = {"test_icmp_300_targets", "test_a_peer_unheard_of_for_30_seconds", "test_delay_up_and_down",
             # the undertaker's turns with others
