@@ -166,7 +166,9 @@ class Client:
         self.wait_address()
 
     def addresses(self):
-        return {a.split("/")[0] for a in self.ns.addrs("teredo") if a.startswith("2001:0:")}
+        """Miredo's hook gives the interface an address first, and the default route then."""
+        routed = any(route.get("dev") == "teredo" for route in self.ns.ip_json("-6", "route", "show", "default"))
+        return {a.split("/")[0] for a in self.ns.addrs("teredo") if a.startswith("2001:0:")} if routed else set()
 
     def wait_address(self, timeout=60, other_than=None):
         """The client is qualified; its Teredo address."""
