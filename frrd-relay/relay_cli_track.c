@@ -9,7 +9,6 @@
 #include "relay_cli.h"
 #include "relay_nb.h"
 #include "relay_nodes.h"
-#include "relay_validate.h"
 
 #ifndef VTYSH_EXTRACT_PL
 #include "frrd-relay/relay_cli_track_clippy.c"

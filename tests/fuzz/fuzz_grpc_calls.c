@@ -93,8 +93,6 @@ static const char *take_text(struct input *in, const char *const *list,
 	return text;
 }
 
-#define BOX "/relay-lab:box"
-#define SHELF BOX "/shelf[row='1'][side='left']"
 #define OTHER BOX "/shelf[row='2'][side='right']"
 
 static const char *const paths[] = {

@@ -93,13 +93,10 @@ grpc_status_code grpc_unlock(uint64_t session);
 #define ANN 11 /* sessions */
 #define BOB 12
 
-#define BOX "/relay-lab:box"
 #define SIZE BOX "/size"
 #define LID BOX "/lid"
 #define ROAD BOX "/road"
 #define SHELF BOX "/shelf[row='1'][side='left']"
-
-#define IN_BOX(json) "{\"relay-lab:box\":{" json "}}"
 
 /* Of a test. The teardown fails where something is left after both sessions. */
 int grpc_lab_setup(void **state);

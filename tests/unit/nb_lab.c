@@ -318,7 +318,6 @@ static struct yang_data *row_elem(struct nb_cb_get_elem_args *args)
 				    (uintptr_t)args->list_entry * 10);
 }
 
-#define BOX "/relay-lab:box"
 #define LEAF(path)                                                             \
 	{                                                                      \
 		.xpath = BOX path,                                             \

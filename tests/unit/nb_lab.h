@@ -68,6 +68,11 @@ int lab_stop(void **state);
 /* What libyang says or does in its own way, and relayd leaves as it is. */
 #define LAB_LIBYANG(two, three) (COMPAT_LIBYANG < 3 ? (two) : (three))
 
+/* XPath of the box of relay-lab.yang. */
+#define BOX "/relay-lab:box"
+/* Its JSON, with this in it. */
+#define IN_BOX(json) "{\"relay-lab:box\":{" json "}}"
+
 /* A box that has nothing but defaults, printed without these. */
 #define LAB_EMPTY_BOX LAB_LIBYANG("{\"relay-lab:box\":{}}", "{}")
 

@@ -11,8 +11,6 @@
 
 #include "nb_lab.h"
 
-#define IN_BOX(json) "{\"relay-lab:box\":{" json "}}"
-
 static int clear(void **state)
 {
 	memset(&lab, 0, sizeof(lab));

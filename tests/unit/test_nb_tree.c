@@ -9,11 +9,9 @@
 
 #include "nb_lab.h"
 
-#define BOX "/relay-lab:box"
 #define RELAY "/frr-relay:relay"
 #define ROUTE RELAY "/instance[name='a']/route[prefix='2002::/16']"
 
-#define IN_BOX(json) "{\"relay-lab:box\":{" json "}}"
 #define IN_RELAY(json) "{\"frr-relay:relay\":{" json "}}"
 #define IN_A(json) IN_RELAY("\"instance\":[{\"name\":\"a\"" json "}]")
 

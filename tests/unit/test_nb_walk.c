@@ -8,13 +8,11 @@
 
 #include "relay.h"
 #include "relay_nb_walk.h"
-#include "relay_zebra.h"
 #include "track.h"
 
 #include "nb_lab.h"
 
 #define MANY 100000
-#define BOX "/relay-lab:box"
 #define SHELF BOX "/shelf[row='1'][side='left']"
 
 static struct lab_book books[LAB_BOOKS];
@@ -65,7 +63,6 @@ static void expect_error(const char *xpath, int error, const char *text)
 	assert_string_equal(err, text);
 }
 
-#define IN_BOX(json) "{\"relay-lab:box\":{" json "}}"
 #define IN_STATE(json) IN_BOX("\"state\":{" json "}")
 #define LEFT1(json)                                                            \
 	IN_BOX("\"shelf\":[{\"row\":1,\"side\":\"left\",\"state\":{" json "}}]")

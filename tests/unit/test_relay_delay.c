@@ -10,7 +10,6 @@
 
 #include "relay.h"
 #include "relay_memory.h"
-#include "relay_zebra.h"
 #include "run_ms.h"
 
 DEFINE_MGROUP(RELAYD, "relayd");
